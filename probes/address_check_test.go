@@ -110,9 +110,7 @@ func TestCheckAddressInTurns(t *testing.T) {
 
 func TestLeads(t *testing.T) {
 	front := func(text string) Frontend {
-		u, err := url.Parse(text)
-		must.Succeed(t, err)
-		return Frontend{URL: u, Address: netip.MustParseAddrPort("192.0.2.1:80")}
+		return Frontend{URL: must.URL(text), Address: netip.MustParseAddrPort("192.0.2.1:80")}
 	}
 	for _, c := range []struct {
 		a, b string

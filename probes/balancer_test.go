@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -36,7 +38,7 @@ func TestResolve(t *testing.T) {
 		t.Run(strings.Join(tt.urls, " "), func(t *testing.T) {
 			c := &Cluster{Limits: Limits{Timeout: ample}}
 			for _, text := range tt.urls {
-				c.Balancer.URLs = append(c.Balancer.URLs, parsed(t, text))
+				c.Balancer.URLs = append(c.Balancer.URLs, must.URL(text))
 			}
 			var got []string
 			for _, e := range Resolve(t.Context(), c) {
@@ -78,7 +80,7 @@ func TestAddressesAt(t *testing.T) {
 		t.Errorf("got %d of %d addresses, want all", len(got), maxAddresses)
 	}
 	for _, n := range []int{1, maxAddresses, len(addrs)} {
-		for _, f := range frontendsAt(parsed(t, "http://shop.example"), addrs[:n], now) {
+		for _, f := range frontendsAt(must.URL("http://shop.example"), addrs[:n], now) {
 			f.Address = netip.AddrPort{} // so that nothing is sent
 			if got, want := Through(t.Context(), new(Cluster), f).Waiting, max(0, n-maxAddresses); got != want {
 				t.Fatalf("of %d addresses: got %d that are probed at other times, want %d", n, got, want)
@@ -88,7 +90,7 @@ func TestAddressesAt(t *testing.T) {
 }
 
 func TestResolveLocalhost(t *testing.T) {
-	c := &Cluster{Balancer: Balancer{URLs: []*url.URL{parsed(t, "http://localhost:81")}}, Limits: Limits{Timeout: ample}}
+	c := &Cluster{Balancer: Balancer{URLs: []*url.URL{must.URL("http://localhost:81")}}, Limits: Limits{Timeout: ample}}
 	for _, e := range Resolve(t.Context(), c) {
 		if !e.Address.Addr().IsLoopback() || e.Address.Port() != 81 {
 			t.Errorf("got %s, want port 81 of a loopback address", e.Address)

@@ -34,14 +34,14 @@ func TestClientURL(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.base+" "+tt.path, func(t *testing.T) {
-			u, err := NewClient(Target{URL: parsed(t, tt.base)}).URL(tt.path)
+			u, err := NewClient(Target{URL: must.URL(tt.base)}).URL(tt.path)
 			must.Succeed(t, err)
 			if diff := cmp.Diff(tt.want, u.String()); diff != "" {
 				t.Errorf("URL (-want +got):\n%s", diff)
 			}
 		})
 	}
-	if u, err := NewClient(Target{URL: parsed(t, "http://lb")}).URL("/%zz"); err == nil {
+	if u, err := NewClient(Target{URL: must.URL("http://lb")}).URL("/%zz"); err == nil {
 		t.Errorf("got %s, want an error", u)
 	}
 }
@@ -51,12 +51,12 @@ func TestRequestHeaders(t *testing.T) {
 	received := make(chan *http.Request, 1)
 	u := web(t, func(_ http.ResponseWriter, r *http.Request) { received <- r })
 	jar := NewJar()
-	jar.Set(parsed(t, "http://public.example"), []*http.Cookie{{Name: "sid", Value: "v"}, {Name: "a", Value: "b c"}})
+	jar.Set(must.URL("http://public.example"), []*http.Cookie{{Name: "sid", Value: "v"}, {Name: "a", Value: "b c"}})
 	name := &url.URL{Scheme: "http", Host: "no.such.host.invalid:1234", Path: "/app"}
 	target := Target{
 		URL: name, Address: netip.MustParseAddrPort(u.Host), Host: "shop.example", KeyHeader: "x-client", Key: "10.0.1.1", Timeout: ample,
 	}
-	fetch(t, target, pageRequest{path: "/a?x=1", jar: jar, public: parsed(t, "http://public.example")})
+	fetch(t, target, pageRequest{path: "/a?x=1", jar: jar, public: must.URL("http://public.example")})
 	r := <-received
 	got := []string{r.Host, r.RequestURI, r.Header.Get("X-Client"), r.UserAgent(), r.Header.Get("Cookie"), r.Header.Get("Connection")}
 	want := []string{"shop.example", "/app/a?x=1", "10.0.1.1", "stickwatch", `sid=v; a="b c"`, "close"}
@@ -145,7 +145,7 @@ func BenchmarkNewClient(b *testing.B) {
 // http://lb/app whose Host is shop.example.
 func TestRedirect(t *testing.T) {
 	client := NewClient(Target{URL: &url.URL{Scheme: "http", Host: "lb", Path: "/app"}, Host: "shop.example"})
-	from := parsed(t, "http://lb/app/a/b?x=1")
+	from := must.URL("http://lb/app/a/b?x=1")
 	tests := []struct {
 		status      int
 		location    string

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -37,8 +36,7 @@ func TestGzip(t *testing.T) {
 		sent <- counted.n
 	}))
 	defer server.Close()
-	u, err := url.Parse(server.URL)
-	must.Succeed(t, err)
+	u := must.URL(server.URL)
 	write := func(parts ...[]byte) func(io.Writer) {
 		return func(w io.Writer) {
 			for _, part := range parts {

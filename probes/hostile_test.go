@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -161,10 +163,10 @@ func TestFailureText(t *testing.T) {
 		words   string
 	}{
 		{"refused", Target{URL: gone}, FailureRefused, gone.Host + ": connection refused"},
-		{"no such name", Target{URL: parsed(t, "http://nowhere.invalid/")}, FailureDNS, "no such host"},
-		{"silent name server", Target{URL: parsed(t, "http://silent.example/"), Timeout: short}, FailureDNS, "no answer within 150ms (looking up the name)"},
+		{"no such name", Target{URL: must.URL("http://nowhere.invalid/")}, FailureDNS, "no such host"},
+		{"silent name server", Target{URL: must.URL("http://silent.example/"), Timeout: short}, FailureDNS, "no answer within 150ms (looking up the name)"},
 		{"hangs", Target{URL: hanging, Timeout: short}, FailureTimeout, "no answer within 150ms (waiting for an answer)"},
-		{"hangs in TLS", Target{URL: parsed(t, "https://"+hanging.Host), Timeout: short}, FailureTimeout, "no answer within 150ms (TLS handshake)"},
+		{"hangs in TLS", Target{URL: must.URL("https://" + hanging.Host), Timeout: short}, FailureTimeout, "no answer within 150ms (TLS handshake)"},
 		{"hangs in the body", Target{URL: serve(t, hang(head+"\r\n")), Timeout: short}, FailureTimeout, "no answer within 150ms (reading the answer)"},
 		{"closes", Target{URL: serve(t, readRequest)}, FailureReset, "connection closed before the answer was complete (waiting for an answer)"},
 		{"garbage", Target{URL: serve(t, respond("SSH-2.0-\x1b[31mOpenSSH\r\n"))}, FailureMalformed, "malformed HTTP response"},

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stickwatch/internal/must"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -25,7 +27,7 @@ func sent(jar *Jar, u *url.URL) string {
 func cookie(name, value string) *http.Cookie { return &http.Cookie{Name: name, Value: value} }
 
 func TestJarClone(t *testing.T) {
-	u := parsed(t, "http://shop.example/app/page")
+	u := must.URL("http://shop.example/app/page")
 	jar := NewJar()
 	jar.Set(u, []*http.Cookie{cookie("a", "1"), cookie("b", "1"), {Name: "b", Value: "2", Path: "/"}})
 	clone := jar.clone()
@@ -44,7 +46,7 @@ func TestJarClone(t *testing.T) {
 // TestJarReplacesCookies: the jar of a long-lived client does not grow with the cookies
 // that each answer renews.
 func TestJarReplacesCookies(t *testing.T) {
-	u := parsed(t, "http://shop.example/")
+	u := must.URL("http://shop.example/")
 	jar := NewJar()
 	for i := range 2000 {
 		jar.Set(u, []*http.Cookie{cookie("sid", fmt.Sprint(i)), {Name: "other", Value: "x", Path: "/app"}})
@@ -59,7 +61,7 @@ func TestJarReplacesCookies(t *testing.T) {
 // may be hours ahead or behind.
 func TestJarWithAnotherClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := parsed(t, "http://shop.example/")
+		u := must.URL("http://shop.example/")
 		for _, differs := range []time.Duration{-5 * time.Hour, 0, 5 * time.Hour} {
 			jar, date := NewJar(), time.Now().Add(differs).Round(0)
 			jar.SetAt(u, date, []*http.Cookie{
@@ -93,7 +95,7 @@ func TestExpiryIsMonotonic(t *testing.T) {
 // Duration is a long one.
 func TestJarExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := parsed(t, "http://shop.example/")
+		u := must.URL("http://shop.example/")
 		jar := NewJar()
 		jar.Set(u, []*http.Cookie{
 			{Name: "short", Value: "1", MaxAge: 10},
@@ -116,7 +118,7 @@ func TestJarExpiry(t *testing.T) {
 }
 
 func TestJarIsBounded(t *testing.T) {
-	u := parsed(t, "http://shop.example/")
+	u := must.URL("http://shop.example/")
 	jar := NewJar()
 	jar.Set(u, []*http.Cookie{cookie("sid", "1"), cookie("huge", strings.Repeat("x", 5000))})
 	for i := range 1000 {
@@ -134,7 +136,7 @@ func TestJarIsBounded(t *testing.T) {
 
 func TestJarAll(t *testing.T) {
 	jar := NewJar()
-	jar.Set(parsed(t, "http://shop.example/a/b"), []*http.Cookie{cookie("x", "1"), {Name: "y", Value: "2", Secure: true}})
+	jar.Set(must.URL("http://shop.example/a/b"), []*http.Cookie{cookie("x", "1"), {Name: "y", Value: "2", Secure: true}})
 	var names []string
 	for _, c := range jar.all() {
 		names = append(names, c.Name)
@@ -235,7 +237,7 @@ func rejection(r RejectedCookie) string {
 // keep gives a client of base an answer from /app/login that sets cookies.
 func keep(t *testing.T, base string, s *Session, set ...string) (Exchange, *Jar) {
 	t.Helper()
-	u := parsed(t, base)
+	u := must.URL(base)
 	client, from := NewClient(Target{URL: u}), *u
 	from.Path = "/app/login"
 	jar, ex := NewJar(), Exchange{At: time.Now()}
@@ -281,7 +283,7 @@ func TestSetCookieOverTheWire(t *testing.T) {
 }
 
 func TestNewID(t *testing.T) {
-	u := parsed(t, "http://shop.example/")
+	u := must.URL("http://shop.example/")
 	client := NewClient(Target{URL: u})
 	jar := NewJar()
 	for i, step := range []struct {
@@ -330,8 +332,8 @@ func TestPublicURL(t *testing.T) {
 		{"http://n/in/", "https://lb/in", "/in/a", "https://lb/in/a", "/in", "/in"},
 	}
 	for _, tt := range tests {
-		client := NewClient(Target{URL: parsed(t, tt.node)})
-		public := parsed(t, tt.public)
+		client := NewClient(Target{URL: must.URL(tt.node)})
+		public := must.URL(tt.public)
 		u := &url.URL{Scheme: "http", Host: "n", Path: tt.page}
 		if got := client.publicURL(public, u).String(); got != tt.wantPage {
 			t.Errorf("%s of %s behind %s: got %s, want %s", tt.page, tt.node, tt.public, got, tt.wantPage)

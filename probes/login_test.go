@@ -74,9 +74,7 @@ func (a *application) start(t *testing.T, handle http.HandlerFunc) *url.URL {
 	t.Helper()
 	server := httptest.NewServer(handle)
 	t.Cleanup(server.Close)
-	u, err := url.Parse(server.URL)
-	must.Succeed(t, err)
-	return u
+	return must.URL(server.URL)
 }
 
 // answer answers as a node.

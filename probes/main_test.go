@@ -106,14 +106,7 @@ func web(t testing.TB, handle http.HandlerFunc) *url.URL {
 	server.Config.ErrorLog = quiet
 	server.Start()
 	t.Cleanup(server.Close)
-	return parsed(t, server.URL)
-}
-
-func parsed(t testing.TB, text string) *url.URL {
-	t.Helper()
-	u, err := url.Parse(text)
-	must.Succeed(t, err)
-	return u
+	return must.URL(server.URL)
 }
 
 // closed returns an address on which nothing listens.

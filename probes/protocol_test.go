@@ -6,9 +6,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"testing"
 	"time"
+
+	"stickwatch/internal/must"
 )
 
 // TestPreamble compares the bytes with examples worked out by hand from the specification of the
@@ -68,7 +69,7 @@ func TestH2C(t *testing.T) {
 	server.Config.Protocols.SetUnencryptedHTTP2(true)
 	server.Start()
 	defer server.Close()
-	at, _ := url.Parse(server.URL)
+	at := must.URL(server.URL)
 	c := &Cluster{Limits: Limits{Timeout: 10 * time.Second}, Status: &Status{Path: "/"}}
 	for range 2 {
 		obs := Direct(t.Context(), c, Node{ID: "a", URL: at, Host: "app.example", Protocol: ProtocolH2C})

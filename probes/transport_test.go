@@ -121,7 +121,7 @@ func secureWeb(t *testing.T, expires time.Time, handle http.HandlerFunc, adjust 
 	t.Cleanup(server.Close)
 	trusted := &tls.Config{RootCAs: x509.NewCertPool()}
 	trusted.RootCAs.AddCert(leaf)
-	return parsed(t, server.URL), trusted
+	return must.URL(server.URL), trusted
 }
 
 func TestTLS(t *testing.T) {
@@ -145,16 +145,16 @@ func TestTLS(t *testing.T) {
 	}{
 		{"good", Target{URL: good, Host: "shop.example", TLS: trusted}, "", 200, soon, "shop.example shop.example"},
 		{"host with a port", Target{URL: good, Host: "shop.example:8443", TLS: trusted}, "", 200, soon, "shop.example shop.example:8443"},
-		{"name from the URL", Target{URL: parsed(t, "https://shop.example:"+good.Port()), TLS: trusted}, "", 200, soon, "shop.example shop.example:" + good.Port()},
+		{"name from the URL", Target{URL: must.URL("https://shop.example:" + good.Port()), TLS: trusted}, "", 200, soon, "shop.example shop.example:" + good.Port()},
 		{"name from the configuration", Target{URL: good, TLS: named}, "", 200, soon, "shop.example " + good.Host},
 		{"wrong name", Target{URL: good, Host: "other.example", TLS: trusted}, FailureTLS, 0, soon, "not other.example"},
 		{"unknown authority", Target{URL: good, Host: "shop.example"}, FailureTLS, 0, soon, "x509: "},
 		{"expired", Target{URL: old, Host: "shop.example", TLS: trustedOld}, FailureTLS, 0, past, "expired"},
 		{"not to be verified", Target{URL: old, TLS: &tls.Config{InsecureSkipVerify: true}}, "", 200, past, " " + old.Host},
-		{"HTTP on the HTTPS port", Target{URL: parsed(t, "https://"+plain.Host)}, FailureTLS, 0, time.Time{}, "server gave HTTP response to HTTPS client"},
-		{"HTTPS on the HTTP port", Target{URL: parsed(t, "http://"+good.Host)}, "", 400, time.Time{}, "HTTPS server"},
-		{"refuses the handshake", Target{URL: parsed(t, "https://"+fatal.Host)}, FailureTLS, 0, time.Time{}, "handshake failure"},
-		{"closes in the handshake", Target{URL: parsed(t, "https://"+serve(t, func(net.Conn) {}).Host)}, FailureReset, 0, time.Time{}, "(TLS handshake)"},
+		{"HTTP on the HTTPS port", Target{URL: must.URL("https://" + plain.Host)}, FailureTLS, 0, time.Time{}, "server gave HTTP response to HTTPS client"},
+		{"HTTPS on the HTTP port", Target{URL: must.URL("http://" + good.Host)}, "", 400, time.Time{}, "HTTPS server"},
+		{"refuses the handshake", Target{URL: must.URL("https://" + fatal.Host)}, FailureTLS, 0, time.Time{}, "handshake failure"},
+		{"closes in the handshake", Target{URL: must.URL("https://" + serve(t, func(net.Conn) {}).Host)}, FailureReset, 0, time.Time{}, "(TLS handshake)"},
 		{"too old", Target{URL: good, Host: "shop.example", TLS: &tls.Config{RootCAs: trusted.RootCAs, MaxVersion: tls.VersionTLS10, MinVersion: tls.VersionTLS10}}, FailureTLS, 0, time.Time{}, "protocol version"},
 	}
 	for _, tt := range tests {

@@ -49,14 +49,7 @@ func receiver(t *testing.T) (address *url.URL, got *[]request) {
 		*got = append(*got, request{r.Header, body})
 	}))
 	t.Cleanup(server.Close)
-	return parse(t, server.URL+"/hook"), got
-}
-
-func parse(t *testing.T, address string) *url.URL {
-	t.Helper()
-	u, err := url.Parse(address)
-	must.Succeed(t, err)
-	return u
+	return must.URL(server.URL + "/hook"), got
 }
 
 func newHook(t *testing.T, c webhook.Config) *webhook.Webhook {
@@ -140,7 +133,7 @@ func TestErrorsShowNoSecret(t *testing.T) {
 	}))
 	defer echo.Close()
 	for _, address := range []string{echo.URL + "/hidden", "http://hidden:hidden@127.0.0.1:1/hidden"} {
-		_, err := newHook(t, webhook.Config{URL: parse(t, address), Secret: secret(key)}).Notify(t.Context(), example.Fired())
+		_, err := newHook(t, webhook.Config{URL: must.URL(address), Secret: secret(key)}).Notify(t.Context(), example.Fired())
 		if text := fmt.Sprintf("%+v %#v", err, err); err == nil || strings.Contains(text, "hidden") || strings.Contains(text, key) || strings.Contains(text, "sha256") {
 			t.Errorf("got error %q, want one without secrets", text)
 		}

@@ -28,12 +28,12 @@ func TestFromFlags(t *testing.T) {
 		Name:    "10.0.0.9:8088",
 		Profile: "tomcat",
 		Balancer: probes.Balancer{
-			URLs:   []*url.URL{mustURL("http://10.0.0.9:8088"), mustURL("https://balancer.example")},
+			URLs:   []*url.URL{must.URL("http://10.0.0.9:8088"), must.URL("https://balancer.example")},
 			Method: probes.MethodIPHash, MaxFails: 1, FailTimeout: 10 * time.Second, ClientIPHeader: "X-Stickwatch-Client",
 		},
 		Nodes: []probes.Node{
-			{ID: "node1", URL: mustURL("http://10.0.0.1:8080"), Weight: 1},
-			{ID: "${node2}", URL: mustURL("http://10.0.0.2:8080"), Weight: 1},
+			{ID: "node1", URL: must.URL("http://10.0.0.1:8080"), Weight: 1},
+			{ID: "${node2}", URL: must.URL("http://10.0.0.2:8080"), Weight: 1},
 		},
 		Session: &probes.Session{
 			Path: "/cluster/index.jsp", Policy: probes.PolicySticky, Cookie: "JSESSIONID", Write: "/cluster/index.jsp?key1={value}",

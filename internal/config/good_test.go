@@ -29,14 +29,6 @@ var compare = cmp.Options{
 	cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }),
 }
 
-func mustURL(text string) *url.URL {
-	u, err := url.Parse(text)
-	if err != nil {
-		panic(err)
-	}
-	return u
-}
-
 func parseGood(t testing.TB, name string) *Config {
 	t.Helper()
 	c, err := parseFile(t, "testdata/good/"+name+".yml")
@@ -97,7 +89,7 @@ func TestContract(t *testing.T) {
 			Name:    "shop",
 			Profile: "tomcat",
 			Balancer: probes.Balancer{
-				URLs:           []*url.URL{mustURL("http://10.0.0.9:8088")},
+				URLs:           []*url.URL{must.URL("http://10.0.0.9:8088")},
 				Method:         probes.MethodIPHash,
 				MaxFails:       1,
 				FailTimeout:    10 * time.Second,
@@ -105,8 +97,8 @@ func TestContract(t *testing.T) {
 				Evidence:       probes.EvidenceSources{NginxErrorLog: "/var/log/nginx/error.log"},
 			},
 			Nodes: []probes.Node{
-				{ID: "node1", URL: mustURL("http://10.0.0.1:8080"), Weight: 1, Primary: true},
-				{ID: "node2", URL: mustURL("http://10.0.0.2:8080"), Weight: 1},
+				{ID: "node1", URL: must.URL("http://10.0.0.1:8080"), Weight: 1, Primary: true},
+				{ID: "node2", URL: must.URL("http://10.0.0.2:8080"), Weight: 1},
 			},
 			Session: &probes.Session{
 				Path: "/cluster/index.jsp", Policy: probes.PolicySticky, Cookie: "JSESSIONID",
@@ -115,17 +107,17 @@ func TestContract(t *testing.T) {
 			Status:       &probes.Status{Path: "/status"},
 			Pages:        []probes.Page{{Path: "/app_a/", Want: probes.StatusRange{From: 200, To: 399}}},
 			Handshake:    &probes.Handshake{Path: "/socket.io/", Kind: probes.HandshakeEngineIO},
-			Dependencies: []probes.Dependency{{Name: "Redis Server", URL: mustURL("redis://10.0.0.5:6379")}},
+			Dependencies: []probes.Dependency{{Name: "Redis Server", URL: must.URL("redis://10.0.0.5:6379")}},
 			Limits:       probes.DefaultLimits,
 			Budget:       probes.DefaultBudget,
 		}},
 		Alerting: Alerting{
 			Language:    "en",
-			ExternalURL: mustURL("https://stickwatch.example/"),
+			ExternalURL: must.URL("https://stickwatch.example/"),
 			Receivers: []Receiver{
 				{Name: "ops", Slack: &Slack{Token: NewSecret("xoxb-from-a-file"), Channel: "#ops", APIURL: "https://slack.com/api/"}},
-				{Name: "am", Alertmanager: &Alertmanager{URL: mustURL("http://127.0.0.1:9093")}},
-				{Name: "hook", Webhook: &Webhook{URL: mustURL("https://ops.example/hook"), Secret: NewSecret("signing key")}},
+				{Name: "am", Alertmanager: &Alertmanager{URL: must.URL("http://127.0.0.1:9093")}},
+				{Name: "hook", Webhook: &Webhook{URL: must.URL("https://ops.example/hook"), Secret: NewSecret("signing key")}},
 			},
 			Routes:          []Route{{Receiver: "ops", Severity: checks.Critical}},
 			For:             map[checks.Severity]time.Duration{checks.Critical: 0, checks.Warning: 30 * time.Second},
@@ -152,22 +144,22 @@ func TestEverythingElse(t *testing.T) {
 		Name:    "商店",
 		Profile: "generic",
 		Balancer: probes.Balancer{
-			URLs:        []*url.URL{mustURL("https://10.0.0.9"), mustURL("https://[2001:db8::9]:8443/shop")},
+			URLs:        []*url.URL{must.URL("https://10.0.0.9"), must.URL("https://[2001:db8::9]:8443/shop")},
 			Method:      probes.MethodHash,
 			MaxFails:    1,
 			FailTimeout: 10 * time.Second,
 			HashKey:     "$http_x_user",
 			Consistent:  true,
 			Evidence: probes.EvidenceSources{
-				HAProxyStats:          mustURL("http://admin:hunter2@10.0.0.9:8404/stats"),
-				ApacheStatus:          mustURL("http://10.0.0.9/server-status"),
-				ApacheBalancerManager: mustURL("http://10.0.0.9/balancer-manager"),
-				CaddyAdmin:            mustURL("http://127.0.0.1:2019"),
+				HAProxyStats:          must.URL("http://admin:hunter2@10.0.0.9:8404/stats"),
+				ApacheStatus:          must.URL("http://10.0.0.9/server-status"),
+				ApacheBalancerManager: must.URL("http://10.0.0.9/balancer-manager"),
+				CaddyAdmin:            must.URL("http://127.0.0.1:2019"),
 			},
 		},
 		Nodes: []probes.Node{
-			{ID: "1", URL: mustURL("https://10.0.0.1"), Host: "shop.example", Label: "tomcat1", Server: "app1:8080", Weight: 3},
-			{ID: "2", URL: mustURL("https://10.0.0.1"), Host: "other.example", Weight: 3, Down: true},
+			{ID: "1", URL: must.URL("https://10.0.0.1"), Host: "shop.example", Label: "tomcat1", Server: "app1:8080", Weight: 3},
+			{ID: "2", URL: must.URL("https://10.0.0.1"), Host: "other.example", Weight: 3, Down: true},
 		},
 		Session: &probes.Session{
 			Path: "/test?x=1", Policy: probes.PolicyShared, Timeout: 45 * time.Minute, Cookie: "SID", Write: "/test?x=1&value={value}",
@@ -175,8 +167,8 @@ func TestEverythingElse(t *testing.T) {
 		Status: &probes.Status{Path: "/health", Settings: []string{"tls"}},
 		Pages:  []probes.Page{{Path: "/", Want: probes.StatusRange{From: 200, To: 200}}},
 		Dependencies: []probes.Dependency{
-			{Name: "DB", URL: mustURL("postgres://app:s3cr3t@10.0.0.5/app")},
-			{Name: "Cache", URL: mustURL("redis://:xoxb-from-the-environment@10.0.0.5")},
+			{Name: "DB", URL: must.URL("postgres://app:s3cr3t@10.0.0.5/app")},
+			{Name: "Cache", URL: must.URL("redis://:xoxb-from-the-environment@10.0.0.5")},
 		},
 		Limits: probes.Limits{Timeout: 4 * time.Second, Slow: 0, ClockSkew: time.Second, CertificateExpiry: 30 * 24 * time.Hour},
 		Budget: probes.Budget{RequestsPerSecond: 8, Concurrent: 2},
@@ -197,13 +189,13 @@ func TestEverythingElse(t *testing.T) {
 	shanghai, err := time.LoadLocation("Asia/Shanghai")
 	must.Succeed(t, err)
 	alerting := Alerting{
-		Language: "zh", Location: shanghai, GrafanaURL: mustURL("https://grafana.example/d/stickwatch-cluster"),
+		Language: "zh", Location: shanghai, GrafanaURL: must.URL("https://grafana.example/d/stickwatch-cluster"),
 		Receivers: []Receiver{
 			{Name: "bot", Slack: &Slack{Token: NewSecret("xoxb-from-the-environment"), Channel: "#ops", APIURL: "http://127.0.0.1:1/"}},
 			{Name: "hook", Slack: &Slack{WebhookURL: NewSecret("https://hooks.slack.com/services/x"), APIURL: "https://slack.com/api/"}},
 			{Name: "ding", DingTalk: &DingTalk{Token: NewSecret("f00dcafe"), Secret: NewSecret("SEC1")}},
 			{Name: "wecom", Shoutrrr: &Shoutrrr{URL: NewSecret("wecom://f00dcafe")}},
-			{Name: "desk", Webhook: &Webhook{URL: mustURL("https://ops.example/hook"), Template: `{"text": {{json .message.text}}}`}},
+			{Name: "desk", Webhook: &Webhook{URL: must.URL("https://ops.example/hook"), Template: `{"text": {{json .message.text}}}`}},
 		},
 		Routes: []Route{
 			{Receiver: "bot", Severity: checks.Warning, Continue: true},
@@ -236,13 +228,13 @@ func TestEverythingElse(t *testing.T) {
 
 // TestProfilesAlone checks that a profile needs nothing but addresses.
 func TestProfilesAlone(t *testing.T) {
-	node := func(id, address string) probes.Node { return probes.Node{ID: id, URL: mustURL(address), Weight: 1} }
+	node := func(id, address string) probes.Node { return probes.Node{ID: id, URL: must.URL(address), Weight: 1} }
 	base := func(profile string) probes.Cluster {
 		return probes.Cluster{
 			Name:    "shop",
 			Profile: profile,
 			Balancer: probes.Balancer{
-				URLs: []*url.URL{mustURL("http://10.0.0.9:8088")}, Method: probes.MethodUnknown, MaxFails: 1, FailTimeout: 10 * time.Second,
+				URLs: []*url.URL{must.URL("http://10.0.0.9:8088")}, Method: probes.MethodUnknown, MaxFails: 1, FailTimeout: 10 * time.Second,
 			},
 			Nodes:  []probes.Node{node("node1", "http://10.0.0.1:8080"), node("node2", "http://10.0.0.2:8080")},
 			Limits: probes.DefaultLimits,

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -228,8 +227,7 @@ func TestFleetStopsWhileDatabaseHangs(t *testing.T) {
 		t.Skip("it waits until the instance waits for the database")
 	}
 	f := newFleetRig(t, 3)
-	at, err := url.Parse(f.database.URL())
-	must.Succeed(t, err)
+	at := must.URL(f.database.URL())
 	c := newCable(t, at.Host)
 	p := f.startWith(t, "a", c.through(t, f.database.URL()))
 	await(t, time.Minute, "it watches the clusters", func() bool { return f.owned(t, "a") })

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,8 +98,7 @@ func (c *cable) carry(from net.Conn) {
 // through returns the URL of the database through the cable.
 func (c *cable) through(t *testing.T, database string) string {
 	t.Helper()
-	u, err := url.Parse(database)
-	must.Succeed(t, err)
+	u := must.URL(database)
 	u.Host = c.Addr().String()
 	return u.String()
 }

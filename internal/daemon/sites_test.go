@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -31,8 +30,7 @@ var siteOf = map[string]string{"a": "beijing", "b": "shanghai", "c": "tokyo"}
 func newSiteRig(t *testing.T) *siteRig {
 	t.Helper()
 	f := &siteRig{newFleetRig(t, 1), make(map[string]*cable)}
-	balancer, err := url.Parse(f.Balancer.URL())
-	must.Succeed(t, err)
+	balancer := must.URL(f.Balancer.URL())
 	f.edit = func(name, text string) string {
 		text = strings.ReplaceAll(text, balancer.Host, f.ways[name].Addr().String())
 		text = strings.Replace(text, "    timeout: 1s\n", "    timeout: 1s\n    sites: [beijing, shanghai, tokyo]\n", 1)

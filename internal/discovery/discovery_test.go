@@ -243,7 +243,7 @@ func TestHTTP(t *testing.T) {
 		w.WriteHeader(status)
 		fmt.Fprint(w, body)
 	}))
-	u, _ := url.Parse(server.URL + "/sd?token=geheim12")
+	u := must.URL(server.URL + "/sd?token=geheim12")
 	d := New(config.NodesFrom{HTTP: u, Scheme: "https"}, new(probes.Cluster))
 	want(t, d, "", "b:80 https://b:80", "a:80 https://a:80")
 	status = 503
@@ -261,7 +261,7 @@ func TestBalancer(t *testing.T) {
 	page := "# pxname,svname,status,type,addr\napp,BACKEND,UP,1,\napp,s1,UP,2,10.0.0.1:80\napp,s2,MAINT (resolution),2,10.0.0.9:80\napp,s3,MAINT,2,\napi,x,UP,2,10.0.0.5:80\n"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, page) }))
 	defer server.Close()
-	u, _ := url.Parse(server.URL)
+	u := must.URL(server.URL)
 	cluster := &probes.Cluster{Balancer: probes.Balancer{URLs: []*url.URL{u}, Evidence: probes.EvidenceSources{HAProxyStats: u}}}
 	want(t, New(config.NodesFrom{Balancer: true, Scheme: "http"}, cluster), "servers of app, api: choose one by pool")
 	d := New(config.NodesFrom{Balancer: true, Pool: "app", Scheme: "http"}, cluster)

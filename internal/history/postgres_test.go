@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -62,8 +61,7 @@ func (s *testServer) schema(t testing.TB) string {
 // with returns the URL of the server with a parameter.
 func (s *testServer) with(t testing.TB, parameter, value string) string {
 	t.Helper()
-	u, err := url.Parse(s.URL())
-	must.Succeed(t, err)
+	u := must.URL(s.URL())
 	parameters := u.Query()
 	parameters.Set(parameter, value)
 	u.RawQuery = parameters.Encode()
@@ -276,8 +274,7 @@ func TestDatabaseAway(t *testing.T) {
 func TestDatabaseCreatedAnew(t *testing.T) {
 	server := startPostgres(t)
 	server.run(t, "CREATE DATABASE fresh")
-	u, err := url.Parse(server.URL())
-	must.Succeed(t, err)
+	u := must.URL(server.URL())
 	u.Path = "/fresh"
 	for _, tt := range []struct {
 		name, path          string

@@ -25,7 +25,7 @@ func (r *rig) secondAddress(c NginxConfig, order ...int) string {
 	r.tb.Helper()
 	c.Servers = servers(r.tb, inAnOrder(r.nodes, order), plan{})
 	second := Nginx(r.tb, c)
-	r.cluster.Balancer.URLs = append(r.cluster.Balancer.URLs, parse(r.tb, second.URL()))
+	r.cluster.Balancer.URLs = append(r.cluster.Balancer.URLs, must.URL(second.URL()))
 	return second.Addr()
 }
 
@@ -111,7 +111,7 @@ func TestAddressesDisagree(t *testing.T) {
 				list[i].Name = names[(i+c.shift)%len(list)]
 			}
 			second := HAProxy(t, HAProxyConfig{Servers: list, Cookie: c.cookie, Balance: c.balance})
-			r.cluster.Balancer.URLs = append(r.cluster.Balancer.URLs, parse(t, second.URL()))
+			r.cluster.Balancer.URLs = append(r.cluster.Balancer.URLs, must.URL(second.URL()))
 			if c.plan.profile == "" {
 				harmed := c.want.cause.code != ""
 				if lost := lostByMoving(t, r.front.URL(), second.Addr()); (lost > 0) != harmed {
@@ -220,7 +220,7 @@ func TestTwoFrontends(t *testing.T) {
 	f := fronts[slices.IndexFunc(fronts, named("nginx ip_hash"))]
 	r := newRig(t, f, plan{})
 	second := f.start(t, r.nodes, plan{front: frontPlan{down: "node2"}})
-	r.cluster.Balancer.URLs = append(r.cluster.Balancer.URLs, parse(t, second.URL()))
+	r.cluster.Balancer.URLs = append(r.cluster.Balancer.URLs, must.URL(second.URL()))
 	judgeScenario(t, scenario{want: []string{"balancer_split", "node_ejected/node2"}}, r.probe())
 }
 
@@ -283,9 +283,9 @@ func TestIPv6(t *testing.T) {
 	}
 	f := fronts[slices.IndexFunc(fronts, named("nginx round robin"))]
 	r := newRig(t, f, plan{profile: "tomcat-msm", shared: true})
-	server := &http.Server{Handler: httputil.NewSingleHostReverseProxy(parse(t, r.front.URL()))}
+	server := &http.Server{Handler: httputil.NewSingleHostReverseProxy(must.URL(r.front.URL()))}
 	go server.Serve(listener)
 	t.Cleanup(func() { server.Close() })
-	r.cluster.Balancer.URLs[0] = parse(t, "http://"+listener.Addr().String())
+	r.cluster.Balancer.URLs[0] = must.URL("http://" + listener.Addr().String())
 	judgeScenario(t, scenario{is: checks.Healthy}, r.probe())
 }

@@ -96,8 +96,7 @@ func (a *AlertmanagerServer) shown(t *testing.T) []map[string]string {
 // receiver returns stickwatch's receiver for the server.
 func (a *AlertmanagerServer) receiver(t *testing.T, resend time.Duration) *alertmanager.Alertmanager {
 	t.Helper()
-	address, err := url.Parse(a.URL())
-	must.Succeed(t, err)
+	address := must.URL(a.URL())
 	r, err := alertmanager.New(alertmanager.Config{
 		URL: address, Resend: resend, Writer: message.Writer{Page: &url.URL{Scheme: "https", Host: "stickwatch.example"}},
 	})

@@ -5,6 +5,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -36,7 +37,7 @@ func cached(f front, location string) front {
 	f.start = func(tb testing.TB, nodes []*demo.Node, p plan) frontend {
 		balancer := behind(tb, nodes, p)
 		return Nginx(tb, NginxConfig{
-			Servers: []Server{{Addr: parse(tb, balancer.URL()).Host}}, Location: location,
+			Servers: []Server{{Addr: must.URL(balancer.URL()).Host}}, Location: location,
 			ExtraServers: "    proxy_cache_path cache keys_zone=pages:1m;",
 		})
 	}

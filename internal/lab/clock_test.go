@@ -7,6 +7,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,7 +30,7 @@ func TestClockBounds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := probes.Node{ID: name, URL: parse(t, start(t).URL())}
+			n := probes.Node{ID: name, URL: must.URL(start(t).URL())}
 			c := &probes.Cluster{Nodes: []probes.Node{n}, Limits: probes.DefaultLimits, Status: &probes.Status{Path: "/"}}
 			var all probes.ClockOffset
 			for range 20 {

@@ -211,7 +211,7 @@ func newBrowser(tb testing.TB, page string) *browser {
 	tb.Helper()
 	jar, err := cookiejar.New(nil)
 	must.Succeed(tb, err)
-	return &browser{&http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}, parse(tb, page)}
+	return &browser{&http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}, must.URL(page)}
 }
 
 // get returns the id of the node that answers.

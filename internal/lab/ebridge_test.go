@@ -77,7 +77,7 @@ func TestEBridgeStoreGone(t *testing.T) {
 	t.Parallel()
 	redis := Redis(t)
 	r := newRig(t, fromManual("error"), plan{profile: "ebridge", store: newRedisStore(t, redis)})
-	r.cluster.Dependencies = []probes.Dependency{{Name: "Redis", URL: parse(t, redis.URL())}}
+	r.cluster.Dependencies = []probes.Dependency{{Name: "Redis", URL: must.URL(redis.URL())}}
 	redis.Stop()
 	report := r.probe()
 	judgeScenario(t, scenario{

@@ -183,7 +183,7 @@ func TestHAProxyEvidence(t *testing.T) {
 	}
 	var obs probes.EvidenceObservation
 	await(t, "down", func() bool {
-		obs = evidence.HAProxyStats(t.Context(), nil, parse(t, h.StatsURL()), "cluster")
+		obs = evidence.HAProxyStats(t.Context(), nil, must.URL(h.StatsURL()), "cluster")
 		return states(t, obs)["dead"] == probes.ServerDown
 	})
 	if diff := cmp.Diff(want, states(t, obs)); diff != "" {
@@ -217,10 +217,10 @@ func TestApacheEvidence(t *testing.T) {
 	for _, s := range servers {
 		byAddress[s.Addr] = want[s.Name]
 	}
-	if diff := cmp.Diff(byAddress, states(t, evidence.ApacheStatus(t.Context(), nil, parse(t, a.StatusURL())))); diff != "" {
+	if diff := cmp.Diff(byAddress, states(t, evidence.ApacheStatus(t.Context(), nil, must.URL(a.StatusURL())))); diff != "" {
 		t.Errorf("states on the status page (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(want, states(t, evidence.ApacheBalancerManager(t.Context(), nil, parse(t, a.ManagerURL())))); diff != "" {
+	if diff := cmp.Diff(want, states(t, evidence.ApacheBalancerManager(t.Context(), nil, must.URL(a.ManagerURL())))); diff != "" {
 		t.Errorf("states in the manager (-want +got):\n%s", diff)
 	}
 }
@@ -232,7 +232,7 @@ func TestCaddyEvidence(t *testing.T) {
 	for range 4 {
 		get(t, c.URL())
 	}
-	obs := evidence.CaddyAdmin(t.Context(), nil, parse(t, c.AdminURL()))
+	obs := evidence.CaddyAdmin(t.Context(), nil, must.URL(c.AdminURL()))
 	want := map[string]probes.ServerState{servers[0].Addr: probes.ServerUnknown, servers[1].Addr: probes.ServerUnknown}
 	if diff := cmp.Diff(want, states(t, obs)); diff != "" {
 		t.Errorf("states (-want +got):\n%s", diff)
@@ -291,17 +291,17 @@ func nginxLog(e frontend, s *probes.EvidenceSources, _ testing.TB) {
 }
 
 func haproxyStats(e frontend, s *probes.EvidenceSources, tb testing.TB) {
-	s.HAProxyStats = parse(tb, e.(*HAProxyBalancer).StatsURL())
+	s.HAProxyStats = must.URL(e.(*HAProxyBalancer).StatsURL())
 }
 
 func caddyAdmin(e frontend, s *probes.EvidenceSources, tb testing.TB) {
-	s.CaddyAdmin = parse(tb, e.(*CaddyBalancer).AdminURL())
+	s.CaddyAdmin = must.URL(e.(*CaddyBalancer).AdminURL())
 }
 
 func apacheStatus(e frontend, s *probes.EvidenceSources, tb testing.TB) {
-	s.ApacheStatus = parse(tb, e.(*ApacheBalancer).StatusURL())
+	s.ApacheStatus = must.URL(e.(*ApacheBalancer).StatusURL())
 }
 
 func apacheManager(e frontend, s *probes.EvidenceSources, tb testing.TB) {
-	s.ApacheBalancerManager = parse(tb, e.(*ApacheBalancer).ManagerURL())
+	s.ApacheBalancerManager = must.URL(e.(*ApacheBalancer).ManagerURL())
 }

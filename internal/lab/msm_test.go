@@ -9,6 +9,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
 	"stickwatch/internal/monitor"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -30,7 +31,7 @@ func newMSMRig(t *testing.T, middleware func(*demo.Node) http.Handler) msmRig {
 	r := newRig(t, f, plan{profile: "tomcat-msm", store: store, memcached: store.primary, middleware: middleware})
 	for i, m := range memcached {
 		r.cluster.Dependencies = append(r.cluster.Dependencies, probes.Dependency{
-			Name: "memcached " + store.names[i], URL: parse(t, m.URL()),
+			Name: "memcached " + store.names[i], URL: must.URL(m.URL()),
 		})
 	}
 	return msmRig{r, memcached}

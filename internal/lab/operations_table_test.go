@@ -8,6 +8,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/redis"
 )
@@ -305,6 +306,6 @@ func breakAll(change func(*demo.NodeFaults)) func(*operatedCluster) {
 
 // pausedByRedis makes nodes pause while Redis does not answer.
 func pausedByRedis(tb testing.TB, d *Dependency) map[string]func(context.Context) error {
-	u := parse(tb, d.URL())
+	u := must.URL(d.URL())
 	return map[string]func(context.Context) error{demo.RedisServer: func(ctx context.Context) error { return redis.Ping(ctx, u) }}
 }

@@ -19,7 +19,7 @@ func rateLimited(f front, more string) front {
 	f.start = func(tb testing.TB, nodes []*demo.Node, p plan) frontend {
 		balancer := behind(tb, nodes, p)
 		return Nginx(tb, NginxConfig{
-			Servers: []Server{{Addr: parse(tb, balancer.URL()).Host}},
+			Servers: []Server{{Addr: must.URL(balancer.URL()).Host}},
 			Location: "location / { proxy_pass http://cluster; proxy_set_header Host $host:$server_port; " +
 				"limit_req zone=addresses burst=20 nodelay; " + more + " }",
 			ExtraServers: "    limit_req_zone $binary_remote_addr zone=addresses:1m rate=10r/s;",

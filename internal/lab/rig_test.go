@@ -55,7 +55,7 @@ func newRig(tb testing.TB, f front, p plan) *rig {
 	dependencies := map[string]func(context.Context) error{}
 	if p.redis {
 		r.redis = Redis(tb)
-		u := parse(tb, r.redis.URL())
+		u := must.URL(r.redis.URL())
 		dependencies["Redis Server"] = func(ctx context.Context) error { return redis.Ping(ctx, u) }
 	}
 	store := p.store
@@ -117,7 +117,7 @@ func (r *rig) configure(f front, p plan) *probes.Cluster {
 		c.Session.Policy = p.policy
 	}
 	if p.redis {
-		c.Dependencies = []probes.Dependency{{Name: "Redis Server", URL: parse(r.tb, r.redis.URL())}}
+		c.Dependencies = []probes.Dependency{{Name: "Redis Server", URL: must.URL(r.redis.URL())}}
 	}
 	return c
 }
@@ -204,13 +204,6 @@ func (r *rig) changeAll(how func(*demo.NodeFaults)) {
 	for _, n := range r.nodes {
 		n.Change(how)
 	}
-}
-
-func parse(tb testing.TB, text string) *url.URL {
-	tb.Helper()
-	u, err := url.Parse(text)
-	must.Succeed(tb, err)
-	return u
 }
 
 func (r *rig) stop(ids ...string) {
@@ -301,5 +294,5 @@ func serve(tb testing.TB, h http.Handler) *url.URL {
 		s.CloseClientConnections()
 		s.Close()
 	})
-	return parse(tb, s.URL)
+	return must.URL(s.URL)
 }

@@ -40,7 +40,7 @@ var drainables = map[string]func(*testing.T, []*Tomcat) drainable{
 			return func() { h.AdminCommand(t, "set server cluster/tomcat1 state "+state) }
 		}
 		return drainable{
-			h.URL(), func(c *probes.Cluster) { c.Balancer.Evidence.HAProxyStats = parse(t, h.StatsURL()) },
+			h.URL(), func(c *probes.Cluster) { c.Balancer.Evidence.HAProxyStats = must.URL(h.StatsURL()) },
 			state("drain"), state("maint"), state("ready"),
 		}
 	},
@@ -52,7 +52,7 @@ var drainables = map[string]func(*testing.T, []*Tomcat) drainable{
 		a := Apache(t, front)
 		set := func(status, value string) { setWorkerStatus(t, a, "ajp://"+tomcats[0].AJP(), status, value) }
 		return drainable{
-			a.URL(), func(c *probes.Cluster) { c.Balancer.Evidence.ApacheBalancerManager = parse(t, a.ManagerURL()) },
+			a.URL(), func(c *probes.Cluster) { c.Balancer.Evidence.ApacheBalancerManager = must.URL(a.ManagerURL()) },
 			func() { set("N", "1") },
 			func() { set("D", "1") },
 			func() { set("D", "0"); set("N", "0") },

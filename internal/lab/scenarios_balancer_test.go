@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -41,7 +42,7 @@ var balancerScenarios = []scenario{
 		name: "slow balancer", on: named("demo ip_hash", "nginx round robin"), plan: plan{profile: "tomcat-msm", shared: true},
 		act: func(r *rig) {
 			r.cluster.Limits.Slow = 400 * time.Millisecond
-			proxy := httputil.NewSingleHostReverseProxy(parse(r.tb, r.front.URL()))
+			proxy := httputil.NewSingleHostReverseProxy(must.URL(r.front.URL()))
 			r.serveFrom(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 				time.Sleep(500 * time.Millisecond) // delay of the balancer
 				proxy.ServeHTTP(w, req)

@@ -6,6 +6,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -74,13 +75,13 @@ var dependencyScenarios = []scenario{
 
 // dead returns a dependency at which nothing listens.
 func (r *rig) dead(name, scheme string) probes.Dependency {
-	return probes.Dependency{Name: name, URL: parse(r.tb, scheme+"://"+FreeAddr(r.tb))}
+	return probes.Dependency{Name: name, URL: must.URL(scheme + "://" + FreeAddr(r.tb))}
 }
 
 // addDependency starts a real service and adds it to the configuration.
 func (r *rig) addDependency(name string, start func(testing.TB) *Dependency) *Dependency {
 	d := start(r.tb)
-	r.cluster.Dependencies = append(r.cluster.Dependencies, probes.Dependency{Name: name, URL: parse(r.tb, d.URL())})
+	r.cluster.Dependencies = append(r.cluster.Dependencies, probes.Dependency{Name: name, URL: must.URL(d.URL())})
 	return d
 }
 

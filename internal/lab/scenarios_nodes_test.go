@@ -8,6 +8,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 )
 
 // nodeScenarios are faults of a whole node.
@@ -140,7 +141,7 @@ func (r *rig) encrypt(id string, valid time.Duration) {
 	r.tb.Cleanup(s.Close)
 	for i := range r.cluster.Nodes {
 		if n := &r.cluster.Nodes[i]; n.ID == id {
-			n.Server, n.URL = n.URL.Host, parse(r.tb, s.URL) // the balancer still uses plain HTTP
+			n.Server, n.URL = n.URL.Host, must.URL(s.URL) // the balancer still uses plain HTTP
 		}
 	}
 	r.cluster.TLS = &tls.Config{RootCAs: pool}

@@ -220,7 +220,7 @@ func TestDependencies(t *testing.T) {
 				d := probes.Dependency{Name: tc.name, URL: u}
 				return d.Ask(t.Context(), tc.ping, within)
 			}
-			u := parse(t, store.URL())
+			u := must.URL(store.URL())
 			expect := func(when string, got probes.DependencyObservation, up bool) {
 				t.Helper()
 				if got.Up != up {
@@ -250,13 +250,13 @@ func TestDependencies(t *testing.T) {
 // TestPlainDependencies tests tcp and http, which need no driver.
 func TestPlainDependencies(t *testing.T) {
 	store := Memcached(t)
-	u := parse(t, "tcp://"+store.Addr())
+	u := must.URL("tcp://" + store.Addr())
 	if err := probes.PingTCP(t.Context(), u); err != nil {
 		t.Errorf("a port that listens: got %v, want nil", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	if err := probes.PingHTTP(ctx, parse(t, "http://"+store.Addr()+"/")); err == nil {
+	if err := probes.PingHTTP(ctx, must.URL("http://"+store.Addr()+"/")); err == nil {
 		t.Error("memcached asked over HTTP: got nil, want an error")
 	}
 }

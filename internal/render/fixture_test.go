@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -26,7 +27,7 @@ func healthyReport(name string, ids ...string) *report {
 		Report: checks.Report{Cluster: name, Started: testTime, Duration: 812 * time.Millisecond, Verdict: checks.Healthy},
 		cluster: &probes.Cluster{
 			Name:     name,
-			Balancer: probes.Balancer{URLs: []*url.URL{mustURL("http://10.0.0.9:8088")}, Method: probes.MethodIPHash},
+			Balancer: probes.Balancer{URLs: []*url.URL{must.URL("http://10.0.0.9:8088")}, Method: probes.MethodIPHash},
 			Pages: []probes.Page{
 				{Path: "/app_a/", Want: probes.StatusRange{From: 200, To: 399}},
 				{Path: "/app_b/", Want: probes.StatusRange{From: 200, To: 399}},
@@ -51,7 +52,7 @@ func healthyReport(name string, ids ...string) *report {
 }
 
 func (r *report) addNode(i int, id string) {
-	u := mustURL(fmt.Sprintf("http://10.0.0.%d:8080", i+1))
+	u := must.URL(fmt.Sprintf("http://10.0.0.%d:8080", i+1))
 	r.cluster.Nodes = append(r.cluster.Nodes, probes.Node{ID: id, URL: u, Weight: 1})
 	r.Nodes = append(r.Nodes, checks.NodeReport{
 		NodeObservation: &probes.NodeObservation{
@@ -115,14 +116,6 @@ func answered(path string, status int, took time.Duration) probes.Exchange {
 
 func failed(path string, failure probes.Failure, why string) probes.Exchange {
 	return probes.Exchange{At: testTime, Path: path, Failure: failure, Error: why}
-}
-
-func mustURL(s string) *url.URL {
-	u, err := url.Parse(s)
-	if err != nil {
-		panic(err)
-	}
-	return u
 }
 
 // reports are the fixtures of the golden files, by the name of the file.

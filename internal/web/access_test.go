@@ -138,7 +138,7 @@ func TestLinksAreWhereTheDaemonIs(t *testing.T) {
 		{nil, "127.0.0.1:9748", "http://127.0.0.1:9748/login?code="},
 		{nil, ":9748", "http://localhost:9748/login?code="},
 		{nil, "[::]:9748", "http://localhost:9748/login?code="},
-		{mustURL("https://watch.example/"), ":9748", "https://watch.example/login?code="},
+		{must.URL("https://watch.example/"), ":9748", "https://watch.example/login?code="},
 	} {
 		s := newFakeDaemon().server(t, func(c *Config) { c.ExternalURL, c.Listen = test.external, test.listen })
 		if got, err := s.Link(time.Hour); err != nil || !strings.HasPrefix(got, test.want) {
@@ -224,7 +224,7 @@ func TestUsers(t *testing.T) {
 
 // TestWhoMayRead: requests to loopback need a known host name, which prevents DNS rebinding.
 func TestWhoMayRead(t *testing.T) {
-	external := mustURL("https://Watch.example:8443/page")
+	external := must.URL("https://Watch.example:8443/page")
 	for _, test := range []struct {
 		name, local, host string
 		headers           []string
@@ -289,7 +289,7 @@ func TestAnswerTo(t *testing.T) {
 	if got := code(); got != http.StatusMisdirectedRequest {
 		t.Errorf("got %d by a name that nobody gave it", got)
 	}
-	s.SetExternalURL(mustURL("http://watch.example"))
+	s.SetExternalURL(must.URL("http://watch.example"))
 	if got := code(); got != http.StatusOK {
 		t.Errorf("got %d by the name that it has now", got)
 	}

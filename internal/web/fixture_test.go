@@ -8,6 +8,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -26,7 +27,7 @@ type fakeCluster struct {
 // healthyCluster returns a cluster of n nodes without any problem.
 func healthyCluster(name string, n int) *fakeCluster {
 	s := &fakeCluster{Snapshot: Snapshot{
-		Cluster: &probes.Cluster{Name: name, Balancer: probes.Balancer{URLs: []*url.URL{mustURL("http://10.0.0.9:8088")}}},
+		Cluster: &probes.Cluster{Name: name, Balancer: probes.Balancer{URLs: []*url.URL{must.URL("http://10.0.0.9:8088")}}},
 		Report:  checks.Report{Cluster: name, Started: testTime.Add(-2 * time.Second), Duration: 812 * time.Millisecond, Verdict: checks.Healthy},
 		Since:   testTime.Add(-49 * time.Hour),
 	}, outages: map[string][]checks.Span{}}
@@ -43,7 +44,7 @@ func healthyCluster(name string, n int) *fakeCluster {
 }
 
 func (fc *fakeCluster) addNode(id string, i int) {
-	fc.Cluster.Nodes = append(fc.Cluster.Nodes, probes.Node{ID: id, URL: mustURL(fmt.Sprintf("http://10.0.0.%d:8080", i+1)), Weight: 1})
+	fc.Cluster.Nodes = append(fc.Cluster.Nodes, probes.Node{ID: id, URL: must.URL(fmt.Sprintf("http://10.0.0.%d:8080", i+1)), Weight: 1})
 	fc.Report.Nodes = append(fc.Report.Nodes, checks.NodeReport{
 		NodeObservation: &probes.NodeObservation{
 			Node:    id,
@@ -200,12 +201,4 @@ func resolved(cluster string, at time.Time, f checks.Finding) alerting.Incident 
 			{At: at.Add(16 * time.Minute), Kind: alerting.EventResolved, Text: "it is over", Reason: alerting.ReasonQuiet},
 		},
 	}
-}
-
-func mustURL(s string) *url.URL {
-	u, err := url.Parse(s)
-	if err != nil {
-		panic(err)
-	}
-	return u
 }

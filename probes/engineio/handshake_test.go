@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -149,8 +148,7 @@ func TestHandshakeHeaders(t *testing.T) {
 		n.ServeHTTP(w, r)
 	}))
 	defer server.Close()
-	u, err := url.Parse("http://balancer.invalid")
-	must.Succeed(t, err)
+	u := must.URL("http://balancer.invalid")
 	address := addressOf(t, server)
 	obs := Handshake(t.Context(), probes.NewClient(probes.Target{
 		URL: u, Address: address, Host: "shop.example", KeyHeader: "X-Client", Key: "10.0.1.1", Timeout: 10 * time.Second,
@@ -174,8 +172,7 @@ func TestHandshakeCancelled(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer server.Close()
-	u, err := url.Parse(server.URL)
-	must.Succeed(t, err)
+	u := must.URL(server.URL)
 	obs := Handshake(ctx, probes.NewClient(probes.Target{URL: u}), probes.HandshakeRequest{Path: "/socket.io/"})
 	if obs.Stage != stageOpen || obs.Error != "stickwatch was interrupted" {
 		t.Errorf("got stage %q, error %q", obs.Stage, obs.Error)

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -172,8 +171,6 @@ func handshake(t *testing.T, handler http.Handler) probes.HandshakeObservation {
 
 func handshakeURL(t *testing.T, raw string, timeout time.Duration) probes.HandshakeObservation {
 	t.Helper()
-	u, err := url.Parse(raw)
-	must.Succeed(t, err)
-	client := probes.NewClient(probes.Target{URL: u, Timeout: timeout})
+	client := probes.NewClient(probes.Target{URL: must.URL(raw), Timeout: timeout})
 	return Handshake(t.Context(), client, probes.HandshakeRequest{Path: "/socket.io/"})
 }

@@ -58,9 +58,7 @@ func serve(t *testing.T, handler http.HandlerFunc) *url.URL {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	u, err := url.Parse(server.URL)
-	must.Succeed(t, err)
-	return u
+	return must.URL(server.URL)
 }
 
 func answer(body []byte) http.HandlerFunc {
@@ -99,8 +97,7 @@ func TestRequests(t *testing.T) {
 				http.Redirect(w, r, "/elsewhere", http.StatusFound)
 			})
 			root := u.String()
-			u, err := url.Parse(root + test.url)
-			must.Succeed(t, err)
+			u = must.URL(root + test.url)
 			u.User = url.UserPassword("admin", "hunter2")
 			obs := readers[test.reader](t.Context(), u)
 			want := request{http.MethodGet, test.want, "", "admin", "hunter2"}
@@ -233,8 +230,7 @@ func TestNoAnswer(t *testing.T) {
 	t.Cleanup(func() { close(stop) })
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
-	gone, err := url.Parse(closed.URL)
-	must.Succeed(t, err)
+	gone := must.URL(closed.URL)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	for name, read := range readers {

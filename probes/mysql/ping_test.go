@@ -116,8 +116,7 @@ func TestConfigOf(t *testing.T) {
 		"mysql://[::1]/shop": {Addr: "[::1]:3306", DBName: "shop"},
 		"mysql://a:p%40s%2F@db:33/s?tls=preferred&x=%0": {Addr: "db:33", User: "a", Passwd: "p@s/", DBName: "s", TLS: "preferred"},
 	} {
-		u, err := url.Parse(raw)
-		must.Succeed(t, err)
+		u := must.URL(raw)
 		c := configOf(u)
 		if diff := cmp.Diff(want, config{c.Addr, c.User, c.Passwd, c.DBName, c.TLSConfig}); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", raw, diff)

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"net"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -72,8 +71,7 @@ func TestPing(t *testing.T) {
 		"other protocol":         {readlimittest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n"), "watch@", "the server does not use the PostgreSQL protocol"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			u, err := url.Parse("postgres://" + tc.user + tcptest.Serve(t, tc.serve) + "/shop")
-			must.Succeed(t, err)
+			u := must.URL("postgres://" + tc.user + tcptest.Serve(t, tc.serve) + "/shop")
 			got := ""
 			if err := Ping(t.Context(), u); err != nil {
 				readlimittest.CheckError(t, err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -46,8 +45,7 @@ func TestPingPrimary(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u, err := url.Parse("redis+sentinel://" + tc.url)
-			must.Succeed(t, err)
+			u := must.URL("redis+sentinel://" + tc.url)
 			got := ""
 			if err := PingPrimary(t.Context(), u); err != nil {
 				readlimittest.CheckError(t, err)

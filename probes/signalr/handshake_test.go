@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -149,8 +148,7 @@ func TestHandshake(t *testing.T) {
 
 func handshakeWith(t *testing.T, address string) probes.HandshakeObservation {
 	t.Helper()
-	at, err := url.Parse(address)
-	must.Succeed(t, err)
+	at := must.URL(address)
 	client := probes.NewClient(probes.Target{URL: at, Timeout: 10 * time.Second})
 	return Handshake(t.Context(), client, probes.HandshakeRequest{Kind: probes.HandshakeSignalR, Path: "/hub"})
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -100,7 +99,7 @@ func TestRedirects(t *testing.T) {
 		"/302":  "got status 302 Found, a redirect that is not followed",
 		"/away": "got status 307 Temporary Redirect, a redirect that is not followed",
 	} {
-		err := box(t, server.URL+path).Post(t.Context(), http.Header{}, []byte("message"))
+		err := box(server.URL+path).Post(t.Context(), http.Header{}, []byte("message"))
 		if text(err) != want {
 			t.Errorf("%s: got %q, want %q", path, text(err), want)
 		}
@@ -130,7 +129,7 @@ func TestEndlessGzip(t *testing.T) {
 	defer server.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	_ = box(t, server.URL).Post(ctx, http.Header{}, nil)
+	_ = box(server.URL).Post(ctx, http.Header{}, nil)
 	if got := <-written; got > 16<<20 { // the buffers of the connection included
 		t.Errorf("read %d bytes", got)
 	}
@@ -158,7 +157,7 @@ func TestErrorsShowNoAddress(t *testing.T) {
 		"http://user:" + secret + "@127.0.0.1:1/" + secret,
 		"ftp://127.0.0.1/" + secret,
 	} {
-		err := box(t, address).Post(t.Context(), http.Header{}, nil)
+		err := box(address).Post(t.Context(), http.Header{}, nil)
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("got error %v, want one without the address", err)
 		}
@@ -170,7 +169,7 @@ func TestQuote(t *testing.T) {
 		http.Error(w, "no\x1b[31m such\nlabel "+strings.Repeat("x", 1<<20), http.StatusBadRequest)
 	}))
 	defer server.Close()
-	b := box(t, server.URL)
+	b := box(server.URL)
 	b.Quote = func(answer string) string { return answer[:20] }
 	const want = `got status 400 Bad Request: "no[31m such label xx"`
 	if err := b.Post(t.Context(), http.Header{}, nil); text(err) != want {
@@ -178,12 +177,7 @@ func TestQuote(t *testing.T) {
 	}
 }
 
-func box(t *testing.T, address string) Endpoint {
-	t.Helper()
-	u, err := url.Parse(address)
-	must.Succeed(t, err)
-	return Endpoint{Client: Client(nil), URL: u}
-}
+func box(address string) Endpoint { return Endpoint{Client: Client(nil), URL: must.URL(address)} }
 
 func text(err error) string {
 	if err == nil {

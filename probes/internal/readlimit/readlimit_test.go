@@ -155,9 +155,7 @@ func TestAddress(t *testing.T) {
 		"test://10.0.0.5": "10.0.0.5:11211",
 		"test://[::1]:1":  "[::1]:1",
 	} {
-		u, err := url.Parse(raw)
-		must.Succeed(t, err)
-		if got := readlimit.Address(u, "11211"); got != want {
+		if got := readlimit.Address(must.URL(raw), "11211"); got != want {
 			t.Errorf("%s: got %s, want %s", raw, got, want)
 		}
 	}
