@@ -31,8 +31,12 @@ type vanishing struct {
 	rolling  bool      // another node failed shortly before
 }
 
-// inferRestarts adds the restarts that only lost sessions show.
+// inferRestarts adds the restarts that only lost sessions show. Where clients get each other's session, theirs
+// ends without a restart.
 func (tl *timeline) inferRestarts() {
+	if len(leaks(tl.outcomes)) > 0 {
+		return
+	}
 	lost := make(map[string]vanishing)
 	for _, n := range tl.round.Cluster.Nodes {
 		if v := tl.vanishingAt(n.ID, tl.nodeTimelines[n.ID]); v.sessions > 0 {

@@ -2,6 +2,7 @@ package checks_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -155,6 +156,26 @@ func TestVanishedSessions(t *testing.T) {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestLeakIsNoRestart tests that sessions that are gone while clients get each other's show no restart.
+func TestLeakIsNoRestart(t *testing.T) {
+	t.Parallel()
+	for _, leaks := range []bool{false, true} {
+		v := newVanished()
+		v.lose("node1", 3*time.Second)
+		if leaks { // two clients with one session
+			id := v.visit("node2", "node2").First().Session
+			second := v.visit("node2", "node2")
+			for i := range second.Steps {
+				second.Steps[i].Session = id
+			}
+		}
+		restarted := slices.Contains(lines(checks.Judge(v.Round)), "info node_restarted/node1")
+		if restarted == leaks {
+			t.Errorf("leaks: %t; got %q", leaks, lines(checks.Judge(v.Round)))
+		}
 	}
 }
 
