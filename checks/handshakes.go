@@ -9,8 +9,9 @@ import (
 
 // handshakes finds handshakes that break on their way through the balancer,
 // and upgrades that the balancer refuses. It finds nothing in a round that was cut
-// short, which may be why they broke.
-func handshakes(oc *outcomes) []Finding {
+// short, which may be why they broke, and of nodes that have just failed.
+func handshakes(tl *timeline) []Finding {
+	oc := tl.outcomes
 	if !oc.cutShort().IsZero() {
 		return nil
 	}
@@ -20,7 +21,7 @@ func handshakes(oc *outcomes) []Finding {
 	var frontends []string
 	through, sidLost := 0, false
 	for _, handshakeObservation := range oc.round.Handshakes {
-		if ranOutOfTime(oc.nodes, handshakeObservation) {
+		if ranOutOfTime(oc.nodes, handshakeObservation) || tl.failsDuring(handshakeObservation) {
 			continue
 		}
 		if handshakeObservation.Node != "" {
@@ -84,6 +85,16 @@ func ranOutOfTime(ns *nodeStates, h probes.HandshakeObservation) bool {
 	return slices.ContainsFunc(ns.enabled, func(o probes.NodeObservation) bool {
 		_, slow := slowest(directExchanges(o), ns.round.Cluster.Limits.Timeout/probes.HandshakeRequests)
 		return slow && (at == "" || at == o.Node)
+	})
+}
+
+// failsDuring reports whether the node of a handshake has begun to fail at about the time of the round. If the
+// balancer may choose any node, that is some node. One that is paused is a cause.
+func (tl *timeline) failsDuring(h probes.HandshakeObservation) bool {
+	at := cmp.Or(h.Node, h.Expected)
+	return slices.ContainsFunc(tl.round.Cluster.Nodes, func(n probes.Node) bool {
+		d, ok := tl.disruptionAt(n.ID, tl.round.Started.Add(tl.round.Duration))
+		return ok && d.failed() && !tl.nodes.direct[n.ID].Status.Paused() && tl.round.Started.Sub(d.From) <= tl.consequencesFor && (at == "" || at == n.ID)
 	})
 }
 

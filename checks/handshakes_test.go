@@ -48,6 +48,14 @@ var handshakeSpecs = []spec{
 		want: []string{"critical handshake_broken"},
 	},
 	{
+		name: "broken: on a node that has just been restarted",
+		round: shaken("open", "node2", changed(func(r *round) {
+			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node2": {Disruptions: []checks.Disruption{{
+				Kind: checks.DisruptionDown, Span: checks.Span{From: began.Add(-4 * time.Second), To: began.Add(-2 * time.Second)}, Gone: began.Add(-2 * time.Second),
+			}}}}}
+		})),
+	},
+	{
 		name: "broken: because sessions drift", round: shaken("poll", "", scattered),
 		want: []string{"critical session_drift [node1 node2 node3]", "critical handshake_broken <- session_drift"},
 	},

@@ -76,7 +76,7 @@ func (att *attribution) findings() []Finding {
 	all := slices.Concat(
 		balancers(att.timeline), nodes(att), pages(att.outcomes), dependencies(att.outcomes),
 		drift(att.movement), losses(att), leaks(att.outcomes), sessionsFailing(att.timeline), logins(att.round),
-		sharing(att.outcomes), cookies(att.outcomes), handshakes(att.outcomes),
+		sharing(att.outcomes), cookies(att.outcomes), handshakes(att.timeline),
 		inRotation(att.timeline), splits(att.movement), restarts(att), remapFindings(att.remaps),
 		identities(att.outcomes), versions(att.nodes), settings(att.nodes), clocks(att.nodes), startOrder(att.timeline),
 		latency(att.outcomes), lostPackets(att.outcomes), certificates(att.outcomes),
