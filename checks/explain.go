@@ -102,6 +102,8 @@ var causes = map[Code][]possibleCause{
 		{BalancerDown, onlyThere},
 		{BalancerError, onlyThere},
 		{HandshakeBroken, mayCauseOrUnknown},
+		{NodeDown, followsNode},
+		{NodeRestarted, followsNode},
 		{NodePaused, mayCauseOrUnknown},
 		{SessionDrift, seenThrough},
 		{BalancerSplit, seenThrough},

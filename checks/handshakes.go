@@ -9,23 +9,25 @@ import (
 
 // handshakes finds handshakes that break on their way through the balancer,
 // and upgrades that the balancer refuses. It finds nothing in a round that was cut
-// short, which may be why they broke, and of nodes that have just failed.
+// short, which may be why they broke.
 func handshakes(tl *timeline) []Finding {
 	oc := tl.outcomes
 	if !oc.cutShort().IsZero() {
 		return nil
 	}
 	var broken, refused []Message
+	var justFailed []string
 	targets := make(map[string]bool)
 	var list []Finding
 	var frontends []string
 	through, sidLost := 0, false
 	for _, handshakeObservation := range oc.round.Handshakes {
-		if ranOutOfTime(oc.nodes, handshakeObservation) || tl.failsDuring(handshakeObservation) {
+		if ranOutOfTime(oc.nodes, handshakeObservation) {
 			continue
 		}
 		if handshakeObservation.Node != "" {
 			if f, ok := handshakeAt(oc.nodes, handshakeObservation); ok {
+				f.facts.follows = tl.justFailed(handshakeObservation)
 				list = append(list, f)
 			}
 			continue
@@ -36,6 +38,7 @@ func handshakes(tl *timeline) []Finding {
 		case !handshakeObservation.Opened || !handshakeObservation.Known:
 			broken = append(broken, describeHandshake(handshakeObservation))
 			targets[handshakeObservation.Expected] = true
+			justFailed = append(justFailed, tl.justFailed(handshakeObservation)...)
 			if at := frontendName(handshakeObservation.URL, handshakeObservation.Balancer); !slices.Contains(frontends, at) {
 				frontends = append(frontends, at)
 			}
@@ -46,7 +49,7 @@ func handshakes(tl *timeline) []Finding {
 	if len(broken) > 0 {
 		f := Finding{Code: HandshakeBroken, Severity: Critical}
 		f.Nodes = oc.round.nodesWhere(func(id string) bool { return targets[id] })
-		f.facts.frontends = frontends
+		f.facts.frontends, f.facts.follows = frontends, justFailed
 		f.Summary = msg(MsgHandshakesBreak, Args{Count: len(broken), Of: through, Name: protocol(oc.round.Cluster)})
 		f.Evidence = limited(broken)
 		f.Remedy = msg(MsgMakePathSticky, Args{})
@@ -88,13 +91,13 @@ func ranOutOfTime(ns *nodeStates, h probes.HandshakeObservation) bool {
 	})
 }
 
-// failsDuring reports whether the node of a handshake has begun to fail at about the time of the round. If the
-// balancer may choose any node, that is some node. One that is paused is a cause.
-func (tl *timeline) failsDuring(h probes.HandshakeObservation) bool {
+// justFailed returns the node of a handshake if it has begun to fail at about the time of the round. If the
+// balancer may choose any node, it returns all that have.
+func (tl *timeline) justFailed(h probes.HandshakeObservation) []string {
 	at := cmp.Or(h.Node, h.Expected)
-	return slices.ContainsFunc(tl.round.Cluster.Nodes, func(n probes.Node) bool {
-		d, ok := tl.disruptionAt(n.ID, tl.round.Started.Add(tl.round.Duration))
-		return ok && d.failed() && !tl.nodes.direct[n.ID].Status.Paused() && tl.round.Started.Sub(d.From) <= tl.consequencesFor && (at == "" || at == n.ID)
+	return tl.round.nodesWhere(func(id string) bool {
+		d, ok := tl.disruptionAt(id, tl.round.Started.Add(tl.round.Duration))
+		return ok && d.failed() && tl.round.Started.Sub(d.From) <= tl.consequencesFor && (at == "" || at == id)
 	})
 }
 

@@ -1,6 +1,7 @@
 package checks_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,14 +47,6 @@ var handshakeSpecs = []spec{
 	{
 		name: "broken: it does not open", round: shaken("open", "", healthy),
 		want: []string{"critical handshake_broken"},
-	},
-	{
-		name: "broken: on a node that has just been restarted",
-		round: shaken("open", "node2", changed(func(r *round) {
-			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node2": {Disruptions: []checks.Disruption{{
-				Kind: checks.DisruptionDown, Span: checks.Span{From: began.Add(-4 * time.Second), To: began.Add(-2 * time.Second)}, Gone: began.Add(-2 * time.Second),
-			}}}}}
-		})),
 	},
 	{
 		name: "broken: because sessions drift", round: shaken("poll", "", scattered),
@@ -202,6 +195,26 @@ func TestHandshakeEvidence(t *testing.T) {
 			if got := m.In(language); !strings.HasSuffix(got, want) {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
+		}
+	}
+}
+
+// TestHandshakeDuringRestart tests that a handshake that breaks at a node that has just been restarted is a
+// consequence of that.
+func TestHandshakeDuringRestart(t *testing.T) {
+	t.Parallel()
+	for ago, want := range map[time.Duration]string{
+		4 * time.Second:  "critical handshake_broken [node2] <- node_restarted/node2",
+		60 * time.Second: "critical handshake_broken [node2]",
+	} {
+		r := shaken("open", "node2", healthy)()
+		back := began.Add(-ago).Add(2 * time.Second)
+		r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node2": {
+			LastReady: began.Add(-time.Second), Restarted: back, LastSign: new(checks.Quote("another process answers")),
+			Disruptions: []checks.Disruption{{Kind: checks.DisruptionRestart, Span: checks.Span{From: began.Add(-ago), To: back}, Gone: back}},
+		}}}
+		if got := lines(checks.Judge(r.Round)); !slices.Contains(got, want) {
+			t.Errorf("restarted %v ago: got %q, want %s", ago, got, want)
 		}
 	}
 }
