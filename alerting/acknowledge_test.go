@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -33,9 +34,7 @@ func TestAcknowledge(t *testing.T) {
 				{4 * hour, paused1, []string{"ops reminder #1 node_paused/node1 critical"}},
 			}, restarts)
 			want := []string{"ops developed #1 node_paused/node1 critical [acknowledged]"}
-			if diff := cmp.Diff(want, r.acknowledge(t, 4*hour+time.Second, "zhang", "on it")); diff != "" {
-				t.Errorf("acknowledged (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "acknowledged", want, r.acknowledge(t, 4*hour+time.Second, "zhang", "on it"))
 			if restarts {
 				r.restart(noon.Add(4 * hour))
 			}
@@ -110,13 +109,9 @@ func TestSecondAcknowledgement(t *testing.T) {
 		}
 	}
 	want := []string{"acknowledged by zhang: 0", "acknowledged by zhang: 3", "acknowledged by li: 4", "acknowledged by somebody: 6", "note by wang: disk full"}
-	if diff := cmp.Diff(want, english); diff != "" {
-		t.Errorf("timeline (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "timeline", want, english)
 	want = []string{"已认领：zhang：0", "已认领：zhang：3", "已认领：li：4", "已认领：6", "备注：wang：disk full"}
-	if diff := cmp.Diff(want, chinese); diff != "" {
-		t.Errorf("in Chinese (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "in Chinese", want, chinese)
 }
 
 // TestNotesOutliveEvents: a long timeline loses what stickwatch wrote before what people

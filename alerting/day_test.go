@@ -6,9 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 )
 
 // dayOf counts the notifications of 24 hours with rounds five seconds apart, in which
@@ -87,9 +86,7 @@ func TestDay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, dayOf(t, tt.active)); diff != "" {
-				t.Errorf("notifications (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "notifications", tt.want, dayOf(t, tt.active))
 		})
 	}
 }

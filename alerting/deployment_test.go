@@ -1,14 +1,14 @@
 package alerting
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -128,9 +128,7 @@ func TestTouchedIn(t *testing.T) {
 	}
 	r.Findings = []checks.Finding{{Code: checks.NodeEjected, Node: "well"}}
 	want := []string{"restarted", "refuses", "drained", "starts", "well"}
-	if diff := cmp.Diff(want, TouchedIn(c, r, noon)); diff != "" {
-		t.Errorf("touched (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "touched", want, TouchedIn(c, r, noon))
 }
 
 // A deployed is a rig with a deployment that starts at noon and touches nodes when
@@ -235,9 +233,7 @@ func TestDeployment(t *testing.T) {
 					if sc.at >= 60*s && r.manager.deployments.list[0].To.IsZero() {
 						r.end(noon.Add(60 * s))
 					}
-					if diff := cmp.Diff(sc.want, r.round(t, at, sc.active)); diff != "" {
-						t.Errorf("at %s, restarts: %v (-want +got):\n%s", sc.at, restarts, diff)
-					}
+					expect.Equal(t, fmt.Sprintf("at %s, restarts: %v", sc.at, restarts), sc.want, r.round(t, at, sc.active))
 					if restarts {
 						r.restart(at)
 					}
@@ -275,9 +271,7 @@ func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 			for _, n := range step.Notifications {
 				got = append(got, n.Receiver)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("receivers (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "receivers", tt.want, got)
 			if len(step.Deployments) != 1 || !step.Deployments[0].Summed.Equal(at) {
 				t.Errorf("got %v, want it to be summed up", step.Deployments)
 			}
@@ -305,9 +299,7 @@ func TestDeploymentCounts(t *testing.T) {
 	r.manager.SetDeployments([]Deployment{d})
 	at := noon.Add(2 * time.Minute)
 	got := r.manager.SumUp(at, "7", Counts{Moved: 3, Lost: 2, Longest: 2 * time.Second}).Notifications[0].Deployment.Counts
-	if diff := cmp.Diff(Counts{Moved: 20, Lost: 5, Longest: 2 * time.Second}, got); diff != "" {
-		t.Errorf("counts (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "counts", Counts{Moved: 20, Lost: 5, Longest: 2 * time.Second}, got)
 }
 
 // TestLostBeforeTakeover: sites report a lost session to the next owner of the cluster again, which counts
@@ -367,9 +359,7 @@ func TestCrashLoopOfDeployments(t *testing.T) {
 			for _, after := range []time.Duration{130 * s, 165 * s, 200 * s, 235 * s} { // the last one is after every grace
 				got = append(got, r.notify(r.see(noon.Add(after), "shop", []checks.Finding{f}))...)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("notifications (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "notifications", tt.want, got)
 		})
 	}
 }

@@ -6,9 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 )
 
 // allDown returns the findings of a cluster whose nodes are all down.
@@ -71,9 +70,7 @@ func TestSilenceOfOneOfAGroup(t *testing.T) {
 	r := newRig(usual())
 	r.manager.SetSilences([]Silence{{ID: "a", Cluster: "shop", Node: "node1", From: noon, To: noon.Add(time.Hour)}})
 	got := r.notify(r.see(noon, "shop", allDown(t, "")))
-	if diff := cmp.Diff([]string{"ops fired #1 node_down/node1 critical"}, got); diff != "" {
-		t.Errorf("notifications (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "notifications", []string{"ops fired #1 node_down/node1 critical"}, got)
 }
 
 // sum parses findings that name several nodes, and events.
@@ -237,9 +234,7 @@ func TestGroupings(t *testing.T) {
 					got = append(got, fmt.Sprintf("%s; %d", summaries[id], len(r.kept[id].Findings)))
 				}
 				slices.Sort(got)
-				if diff := cmp.Diff(tt.want, got); diff != "" {
-					t.Errorf("incidents (-want +got):\n%s", diff)
-				}
+				expect.Equal(t, "incidents", tt.want, got)
 			})
 		}
 	}
@@ -289,9 +284,7 @@ func TestEventThatRecurs(t *testing.T) {
 		got = append(got, r.notify(r.see(noon.Add(at), "shop", seen))...)
 	}
 	want := []string{"ops fired #1 node_restarted/sessions lost warning", "ops developed #1 node_restarted/sessions lost warning [returned node_restarted/sessions lost]"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("notifications (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "notifications", want, got)
 }
 
 // TestCostHidesNothing: the cost of a failure that was notified opens no incident, but what it
@@ -352,21 +345,19 @@ func TestCauseGroups(t *testing.T) {
 		"one key twice": {down1 + ";" + down1, [][]string{{"node_down/node1"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var stands []checks.ActiveFinding
+			var active []checks.ActiveFinding
 			for _, f := range findings(t, tt.active) {
-				stands = append(stands, activeFindings(f))
+				active = append(active, activeFindings(f))
 			}
 			var got [][]string
-			for _, group := range causeGroups(stands) {
+			for _, group := range causeGroups(active) {
 				var keys []string
 				for _, found := range group.members {
 					keys = append(keys, found.Key())
 				}
 				got = append(got, keys)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("families (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "cause groups", tt.want, got)
 		})
 	}
 }
@@ -384,9 +375,7 @@ func TestUnlistedNodesAreOneIncident(t *testing.T) {
 		got = append(got, r.notify(r.see(noon.Add(after), "shop", seen))...)
 	}
 	want := []string{"ops fired #1 unknown_node/node4 warning", "ops fired #2 unknown_node/node7 warning"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("notifications (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "notifications", want, got)
 }
 
 // TestOlderAndGone: sessions of which some come back with older contents, and others without any, are one
@@ -395,9 +384,7 @@ func TestOlderAndGone(t *testing.T) {
 	r := newRig(usual())
 	got := r.notify(r.see(noon, "shop", findings(t, "critical session_rollback")))
 	got = append(got, r.notify(r.see(noon.Add(time.Minute), "shop", findings(t, "critical session_rollback; critical session_lost")))...)
-	if diff := cmp.Diff([]string{"ops fired #1 session_rollback critical", "ops developed #1 session_rollback critical [joined session_lost]"}, got); diff != "" {
-		t.Errorf("notifications (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "notifications", []string{"ops fired #1 session_rollback critical", "ops developed #1 session_rollback critical [joined session_lost]"}, got)
 }
 
 // TestIncidentStartsWithItsCause: what was only information before does not tell when an

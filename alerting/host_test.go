@@ -5,9 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 )
 
 // at10 parses findings; those about nodes are on the host 10.0.0.5.
@@ -70,9 +69,7 @@ func TestHost(t *testing.T) {
 		"ops developed #1 node_down/node2 critical [joined node_failing_in_rotation/node1, worsened]",
 		"ops resolved #1 node_down/node2 critical [left node_down/node2, left node_down/node1, left node_failing_in_rotation/node1]",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("notifications (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "notifications", want, got)
 }
 
 // TestErrorOfARestart: an error of an open incident stays there when a restart that is not
@@ -137,7 +134,7 @@ func TestSeparateIncidents(t *testing.T) {
 // TestSharedIncident: routes match any member of an incident, and it is held back
 // only if all its members are silenced or explained.
 func TestSharedIncident(t *testing.T) {
-	groupableCodes := func(c Config, prepare func(*Manager)) []string {
+	notified := func(c Config, prepare func(*Manager)) []string {
 		r := newRig(c)
 		prepare(r.manager)
 		var got []string
@@ -173,9 +170,7 @@ func TestSharedIncident(t *testing.T) {
 		}, fired},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, groupableCodes(tt.config, tt.prepare)); diff != "" {
-				t.Errorf("notifications (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "notifications", tt.want, notified(tt.config, tt.prepare))
 		})
 	}
 }
@@ -192,7 +187,5 @@ func TestUnwatchedMember(t *testing.T) {
 	for _, i := range r.manager.Open() {
 		got = append(got, append([]string{i.Cluster}, i.Clusters...))
 	}
-	if diff := cmp.Diff([][]string{{"crm", "crm"}, {""}}, got); diff != "" {
-		t.Errorf("clusters of the open incidents (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "clusters of the open incidents", [][]string{{"crm", "crm"}, {""}}, got)
 }

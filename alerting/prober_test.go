@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"stickwatch/internal/expect"
 )
 
 const impaired = "critical prober_impaired"
@@ -49,9 +49,7 @@ func TestFailuresBeforeAnImpairment(t *testing.T) {
 		"ops fired #5 node_down/node1 critical",
 		"ops resolved #2 prober_impaired critical [left node_down/node1, left balancer_down]",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("notifications (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "notifications", want, got)
 }
 
 // TestEndOfAnImpairmentAtOnce: an impairment that ends before any cluster is observed again

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 )
 
 // unexported ignores the fields of a finding that only its round uses.
@@ -181,9 +181,7 @@ func (r *rig) play(t *testing.T, testCases []testCase, restarts bool) {
 		} else {
 			notifications = r.see(at, "shop", findings(t, s.active))
 		}
-		if diff := cmp.Diff(s.want, r.notify(notifications)); diff != "" {
-			t.Errorf("at %s (-want +got):\n%s", s.at, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("at %s", s.at), s.want, r.notify(notifications))
 		if restarts {
 			r.restart(at)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 )
 
 func TestReceiversOf(t *testing.T) {
@@ -30,9 +31,7 @@ func TestReceiversOf(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := Incident{Cluster: "shop", Severity: tt.severity, Cause: checks.Finding{Code: checks.NodePaused}}
-			if diff := cmp.Diff(tt.want, router{all, tt.routes}.receiversOf(&i)); diff != "" {
-				t.Errorf("receivers (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "receivers", tt.want, router{all, tt.routes}.receiversOf(&i))
 		})
 	}
 }
@@ -78,9 +77,7 @@ func TestNotificationIDs(t *testing.T) {
 		}
 	}
 	id := incidentID(noon, "shop", "node_paused/node1")
-	if diff := cmp.Diff([]string{id + "/ops/1", id + "/ops/2"}, ids[0]); diff != "" {
-		t.Errorf("ids (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "ids", []string{id + "/ops/1", id + "/ops/2"}, ids[0])
 	if diff := cmp.Diff(ids[0], ids[1]); diff != "" {
 		t.Errorf("ids of the second run (-first +second):\n%s", diff)
 	}
@@ -90,9 +87,7 @@ func TestDecisionThen(t *testing.T) {
 	a := Decision{Incidents: []Incident{{ID: "1", State: Pending}, {ID: "2"}}, Notifications: []Notification{{ID: "1/ops/1"}}}
 	b := Decision{Incidents: []Incident{{ID: "1", State: Firing}}, Notifications: []Notification{{ID: "1/ops/2"}}}
 	want := Decision{Incidents: []Incident{{ID: "2"}, {ID: "1", State: Firing}}, Notifications: []Notification{{ID: "1/ops/1"}, {ID: "1/ops/2"}}}
-	if diff := cmp.Diff(want, a.Then(b), unexported); diff != "" {
-		t.Errorf("joined (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "joined", want, a.Then(b), unexported)
 	if !(Decision{}).Then(Decision{}).Empty() || a.Empty() {
 		t.Error("a decision is empty if it has neither incidents nor notifications")
 	}

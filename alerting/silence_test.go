@@ -4,9 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 )
 
 func TestSilenceMatches(t *testing.T) {
@@ -114,9 +113,7 @@ func TestSilencedIsRecorded(t *testing.T) {
 		"unsilenced silence_over", "told first_notice",
 	}
 	i := r.kept[r.ids[0]]
-	if diff := cmp.Diff(want, notified(i.Timeline)); diff != "" {
-		t.Errorf("timeline (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "timeline", want, notified(i.Timeline))
 	if got := i.Timeline[2].Text; got != "deploy 4.2" || i.Silenced != "" {
 		t.Errorf("got silenced for %q, and %q in the end", got, i.Silenced)
 	}

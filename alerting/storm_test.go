@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 )
 
 // storm returns five paused nodes and three failed dependencies, each node with the
@@ -62,9 +61,7 @@ func TestStorm(t *testing.T) {
 			if tt.news > 0 {
 				want[NotificationDeveloped] = tt.news
 			}
-			if diff := cmp.Diff(want, counts); diff != "" {
-				t.Errorf("notifications (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "notifications", want, counts)
 			if len(threads) != 3 || len(r.kept) != 3 {
 				t.Errorf("got %d threads of %d incidents, want 3 of 3", len(threads), len(r.kept))
 			}
@@ -89,7 +86,5 @@ func checkCauses(t *testing.T, r *rig) {
 		"dependency_down/MySQL": {"node2", "node5"},
 		"dependency_down/Mail":  {"node3"},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("nodes by cause (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "nodes by cause", want, got)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 )
 
 // TestTimeline: every decision is in the timeline with its reason.
@@ -78,9 +79,7 @@ func TestTimeline(t *testing.T) {
 			for _, id := range r.ids {
 				got = append(got, notified(r.kept[id].Timeline))
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("timelines (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "timelines", tt.want, got)
 		})
 	}
 }
@@ -111,9 +110,7 @@ func TestRandomChangesAreNotRecorded(t *testing.T) {
 				f.Nodes = nodes
 				r.see(noon.Add(time.Duration(n)*3*time.Second), "shop", []checks.Finding{f})
 			}
-			if diff := cmp.Diff(tt.want, notified(r.kept[r.ids[0]].Timeline)); diff != "" {
-				t.Errorf("timeline (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "timeline", tt.want, notified(r.kept[r.ids[0]].Timeline))
 			if got := r.manager.Open()[0].Cause.Nodes; !slices.Equal(got, []string{"node1", "node3"}) {
 				t.Errorf("got nodes %q, want the newest", got)
 			}
@@ -175,9 +172,7 @@ func TestWatch(t *testing.T) {
 		t.Errorf("got %q of a cluster that is still watched", got)
 	}
 	got := r.notify(r.commit(r.manager.Watch(noon.Add(time.Second), []string{"mall"})))
-	if diff := cmp.Diff([]string{"ops resolved #1 node_paused/node1 critical"}, got); diff != "" {
-		t.Errorf("notifications (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "notifications", []string{"ops resolved #1 node_paused/node1 critical"}, got)
 	if open := r.manager.Open(); len(open) != 0 {
 		t.Errorf("got %d open incidents, want none", len(open))
 	}

@@ -1,14 +1,14 @@
 package alerting
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"unicode"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 )
 
 // TestChineseIsComplete: every code has a title of its own.
@@ -36,9 +36,7 @@ func TestTitle(t *testing.T) {
 		"to_come":           {"To come", "To come"},
 		"":                  {"", ""},
 	} {
-		if diff := cmp.Diff(want, [2]string{English.Title(code), Chinese.Title(code)}); diff != "" {
-			t.Errorf("titles of %q (-want +got):\n%s", code, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("titles of %q", code), want, [2]string{English.Title(code), Chinese.Title(code)})
 	}
 }
 
@@ -73,8 +71,6 @@ func TestEventWording(t *testing.T) {
 		{Event{Kind: "to_come", Text: "something new"}, "something new", "something new"},
 	} {
 		got := [2]string{English.Event(tt.event), Chinese.Event(tt.event)}
-		if diff := cmp.Diff([2]string{tt.english, tt.chinese}, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.event.Kind, diff)
-		}
+		expect.Equal(t, tt.event.Kind, [2]string{tt.english, tt.chinese}, got)
 	}
 }

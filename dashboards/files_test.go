@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 var want = []string{
@@ -36,9 +35,7 @@ func TestWrite(t *testing.T) {
 		for _, path := range written {
 			got = append(got, filepath.ToSlash(strings.TrimPrefix(path, dir+string(filepath.Separator))))
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("files (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "files", want, got)
 	}
 	for _, name := range want {
 		source, err := files.ReadFile(name)

@@ -14,8 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/internal/lab"
 	"stickwatch/internal/must"
 )
@@ -63,9 +62,7 @@ func TestZabbix(t *testing.T) {
 	}, `stickwatch.session.sticky["demo"]`, `stickwatch.cluster.sessions["demo"]`)
 	problems := z.awaitProblems(host)
 	want := []string{"demo: Redis Server is unavailable to node1, node2, node3"}
-	if diff := cmp.Diff(want, problems); diff != "" {
-		t.Errorf("problems (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "problems", want, problems)
 }
 
 // A zabbix is the API of a Zabbix.

@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestResolve(t *testing.T) {
@@ -47,9 +46,7 @@ func TestResolve(t *testing.T) {
 					t.Errorf("got look-up %+v, want none", e.Lookup)
 				}
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("addresses (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "addresses", tt.want, got)
 		})
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/expect"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -43,9 +45,7 @@ func TestCanary(t *testing.T) {
 		{StepWrite, 1002, "tomcat1", id, "1002", false},
 		{StepFollow, 1002, "tomcat1", id, "1002", false},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("steps (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "steps", want, got)
 	if lastOutcome(canary) != SessionKept || trace.Base != 1000 || trace.Balancer.String() != cluster.Nodes[0].URL.Host {
 		t.Errorf("got outcome %q, base %d, balancer %s", lastOutcome(canary), trace.Base, trace.Balancer)
 	}
@@ -119,9 +119,7 @@ func TestCheckFailoverKeepsSession(t *testing.T) {
 	for _, x := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
 		got = append(got, x.SessionOutcome())
 	}
-	if diff := cmp.Diff([]SessionOutcome{SessionLost, SessionUnknown, SessionUnknown}, got); diff != "" {
-		t.Errorf("outcomes (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "outcomes", []SessionOutcome{SessionLost, SessionUnknown, SessionUnknown}, got)
 	canary.Follow(t.Context())
 	if got := lastOutcome(canary); got != SessionKept {
 		t.Errorf("afterwards: got %q, want %q", got, SessionKept)

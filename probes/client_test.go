@@ -9,9 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestClientURL(t *testing.T) {
@@ -36,9 +35,7 @@ func TestClientURL(t *testing.T) {
 		t.Run(tt.base+" "+tt.path, func(t *testing.T) {
 			u, err := NewClient(Target{URL: must.URL(tt.base)}).URL(tt.path)
 			must.Succeed(t, err)
-			if diff := cmp.Diff(tt.want, u.String()); diff != "" {
-				t.Errorf("URL (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "URL", tt.want, u.String())
 		})
 	}
 	if u, err := NewClient(Target{URL: must.URL("http://lb")}).URL("/%zz"); err == nil {
@@ -60,9 +57,7 @@ func TestRequestHeaders(t *testing.T) {
 	r := <-received
 	got := []string{r.Host, r.RequestURI, r.Header.Get("X-Client"), r.UserAgent(), r.Header.Get("Cookie"), r.Header.Get("Connection")}
 	want := []string{"shop.example", "/app/a?x=1", "10.0.1.1", "stickwatch", `sid=v; a="b c"`, "close"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("request (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "request", want, got)
 }
 
 func TestHostPort(t *testing.T) {

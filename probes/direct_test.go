@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"stickwatch/internal/expect"
 )
 
 // site is a node with a status, a session test and a page.
@@ -94,9 +94,7 @@ func TestDirect(t *testing.T) {
 				checkPresentable(t, p)
 				pages = append(pages, p.Status)
 			}
-			if diff := cmp.Diff(tt.pages, pages); diff != "" {
-				t.Errorf("pages (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "pages", tt.pages, pages)
 			if len(asked) != tt.asked || obs.Primary.Status != tt.primary || obs.Node != "node1" {
 				t.Errorf("got %q asked, primary %d, want %d requests, primary %d", asked, obs.Primary.Status, tt.asked, tt.primary)
 			}

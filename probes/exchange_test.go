@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"stickwatch/internal/expect"
+
 	"pgregory.net/rapid"
 )
 
@@ -27,12 +28,8 @@ func TestIntersect(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, tt.a.Intersect(tt.b)); diff != "" {
-				t.Errorf("a.Intersect(b) (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(tt.want, tt.b.Intersect(tt.a)); diff != "" {
-				t.Errorf("b.Intersect(a) (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "a.Intersect(b)", tt.want, tt.a.Intersect(tt.b))
+			expect.Equal(t, "b.Intersect(a)", tt.want, tt.b.Intersect(tt.a))
 		})
 	}
 }
@@ -106,9 +103,7 @@ func TestHopTimerClock(t *testing.T) {
 	date := time.Date(2024, 9, 1, 12, 0, 0, 0, time.UTC)
 	tr := &hopTimer{usable: date.Add(100 * time.Millisecond), firstByte: date.Add(150 * time.Millisecond)}
 	want := ClockOffset{Min: -150 * time.Millisecond, Max: 1900 * time.Millisecond, Samples: 1}
-	if diff := cmp.Diff(want, tr.clock(date)); diff != "" {
-		t.Errorf("offset (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "offset", want, tr.clock(date))
 	if got := (&hopTimer{firstByte: date}).clock(date); got.Samples != 0 {
 		t.Errorf("got %+v without a connection", got)
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"stickwatch/internal/expect"
 )
 
 // TestHeader checks that every request of a cluster carries its header, directly and
@@ -42,9 +42,7 @@ func TestHeader(t *testing.T) {
 	canary := openCanary(t, c, 0)
 	canary.Write(t.Context())
 	failover := canary.CheckFailover(t.Context(), c.Nodes[0], nil)
-	if diff := cmp.Diff([]string(nil), without); diff != "" {
-		t.Errorf("requests without the header (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "requests without the header", []string(nil), without)
 	if node.Status == nil || node.Status.Reason != "for ***" {
 		t.Errorf("got status %+v, want the password concealed", node.Status)
 	}
@@ -62,9 +60,7 @@ func TestHeaderSecrets(t *testing.T) {
 		{"Authorization", "Bearer t0ken"}: {"Bearer t0ken", "t0ken"},
 		{"Authorization", "Basic dTpw"}:   {"Basic dTpw", "dTpw", "p", "u:p"},
 	} {
-		if diff := cmp.Diff(want, headerSecrets(http.Header{header[0]: {header[1]}})); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", header, diff)
-		}
+		expect.Equal(t, header, want, headerSecrets(http.Header{header[0]: {header[1]}}))
 	}
 }
 

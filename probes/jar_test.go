@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,16 +32,10 @@ func TestJarClone(t *testing.T) {
 	jar := NewJar()
 	jar.Set(u, []*http.Cookie{cookie("a", "1"), cookie("b", "1"), {Name: "b", Value: "2", Path: "/"}})
 	clone := jar.clone()
-	if diff := cmp.Diff("a=1; b=1; b=2", sent(clone, u)); diff != "" {
-		t.Errorf("clone (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "clone", "a=1; b=1; b=2", sent(clone, u))
 	clone.Set(u, []*http.Cookie{cookie("a", "9"), cookie("c", "9"), {Name: "b", MaxAge: -1}})
-	if diff := cmp.Diff("a=1; b=1; b=2", sent(jar, u)); diff != "" {
-		t.Errorf("a cookie of its clone changed the jar (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff("a=9; c=9; b=2", sent(clone.clone(), u)); diff != "" {
-		t.Errorf("clone of the clone (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "a cookie of its clone changed the jar", "a=1; b=1; b=2", sent(jar, u))
+	expect.Equal(t, "clone of the clone", "a=9; c=9; b=2", sent(clone.clone(), u))
 }
 
 // TestJarReplacesCookies: the jar of a long-lived client does not grow with the cookies
@@ -70,13 +65,9 @@ func TestJarWithAnotherClock(t *testing.T) {
 				{Name: "past", Value: "1", Expires: date.Add(-time.Minute)},
 			})
 			time.Sleep(29 * time.Minute)
-			if diff := cmp.Diff("expires=1; age=1", sent(jar.clone(), u)); diff != "" {
-				t.Errorf("a clock that differs by %s (-want +got):\n%s", differs, diff)
-			}
+			expect.Equal(t, fmt.Sprintf("a clock that differs by %s", differs), "expires=1; age=1", sent(jar.clone(), u))
 			time.Sleep(2 * time.Minute)
-			if diff := cmp.Diff("", sent(jar.clone(), u)); diff != "" {
-				t.Errorf("a clock that differs by %s, after the end (-want +got):\n%s", differs, diff)
-			}
+			expect.Equal(t, fmt.Sprintf("a clock that differs by %s, after the end", differs), "", sent(jar.clone(), u))
 		}
 	})
 }
@@ -105,14 +96,10 @@ func TestJarExpiry(t *testing.T) {
 		})
 		time.Sleep(6 * time.Second)
 		clone := jar.clone()
-		if diff := cmp.Diff("short=1; long=1; session=1", sent(clone, u)); diff != "" {
-			t.Errorf("after 6 s (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "after 6 s", "short=1; long=1; session=1", sent(clone, u))
 		time.Sleep(6 * time.Second)
 		for _, j := range []*Jar{jar, clone, clone.clone()} {
-			if diff := cmp.Diff("long=1; session=1", sent(j, u)); diff != "" {
-				t.Errorf("after 12 s (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "after 12 s", "long=1; session=1", sent(j, u))
 		}
 	})
 }
@@ -185,9 +172,7 @@ func TestRejected(t *testing.T) {
 				}
 				got = rejection(r)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("rejected because (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "rejected because", tt.want, got)
 		})
 	}
 }
@@ -309,13 +294,9 @@ func TestJarCookies(t *testing.T) {
 	kept := []*http.Cookie{cookie("a", "long path"), cookie("a", "short path"), cookie("b", "old")}
 	set := []*http.Cookie{cookie("b", "elsewhere"), cookie("c", "new")}
 	want := map[string]string{"a": "long path", "b": "elsewhere", "c": "new"}
-	if diff := cmp.Diff(want, jarCookies(kept, set, 200)); diff != "" {
-		t.Errorf("jar (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "jar", want, jarCookies(kept, set, 200))
 	want = map[string]string{"b": "elsewhere", "c": "new"}
-	if diff := cmp.Diff(want, jarCookies(kept, set, 502)); diff != "" {
-		t.Errorf("jar after an error (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "jar after an error", want, jarCookies(kept, set, 502))
 }
 
 // TestPublicURL checks which page of the balancer corresponds to a node's page, and

@@ -12,9 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // A testServer is nodes behind a limiter. Its fields determine how they answer. It
@@ -357,9 +356,7 @@ func TestLimiterOwnTimeOut(t *testing.T) {
 			wg.Go(func() { answered[i] = a.ask(t.Context(), admissionRequest{node: "node1"}, "node1") })
 		}
 		wg.Wait()
-		if diff := cmp.Diff([]bool{true, true}, answered); diff != "" {
-			t.Errorf("answered (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "answered", []bool{true, true}, answered)
 		if got := len(a.arrived["node1"]); got != 3 {
 			t.Errorf("got %d requests, want 3: one was tried again", got)
 		}

@@ -12,8 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/extract"
@@ -455,9 +454,7 @@ func TestLoginPauses(t *testing.T) {
 			tries(29*time.Minute, probes.LoginRefused), tries(24*time.Hour, probes.LoginRefused),
 			tries(7*24*time.Hour, probes.LoginRefused), tries(25*time.Hour, ""),
 		}
-		if diff := cmp.Diff([]int{1, 5, 7}, got[:3]); diff != "" {
-			t.Errorf("wrong passwords in half an hour, the next day, the next week (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "wrong passwords in half an hour, the next day, the next week", []int{1, 5, 7}, got[:3])
 		if got[3] < 60 {
 			t.Errorf("got %d logins with the right password", got[3])
 		}

@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestStrategyStatus reads the example in the vendor's documentation.
@@ -25,15 +24,11 @@ func TestStrategyStatus(t *testing.T) {
 		PID:      "900",
 		Settings: map[string]string{"scaling": "horizontal", "enableTls": "false", "logging": "true", "main": ""},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("status (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "status", want, got)
 	if !got.Paused() {
 		t.Error("got not paused, want paused")
 	}
-	if diff := cmp.Diff([]string{"DB Service", "Redis Server"}, got.Unavailable()); diff != "" {
-		t.Errorf("unavailable (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "unavailable", []string{"DB Service", "Redis Server"}, got.Unavailable())
 }
 
 func TestParseStatus(t *testing.T) {
@@ -67,9 +62,7 @@ func TestParseStatus(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, parseStatus([]byte(tt.body), nil)); diff != "" {
-				t.Errorf("status (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "status", tt.want, parseStatus([]byte(tt.body), nil))
 		})
 	}
 }
@@ -123,9 +116,7 @@ func TestUnavailable(t *testing.T) {
 		{strings.Repeat("Ⱥ", 40) + "UNAVAILABLE: Redis Server", []string{"Redis Server"}},
 		{strings.Repeat("İ", 40) + "unavailable:", nil},
 	} {
-		if diff := cmp.Diff(tt.want, (&StatusReport{Reason: tt.reason}).Unavailable()); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", tt.reason, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("%q", tt.reason), tt.want, (&StatusReport{Reason: tt.reason}).Unavailable())
 	}
 	if got := (*StatusReport)(nil).Unavailable(); got != nil {
 		t.Errorf("no report: got %q", got)

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"stickwatch/internal/expect"
 )
 
 func TestTraceOutcome(t *testing.T) {
@@ -99,9 +99,7 @@ func TestStoreThatMoves(t *testing.T) {
 	}
 	same := FingerprintOf(id)
 	want := []step{{"n1", "tomcat1", same}, {"n1", "tomcat1", same}, {"n2", "tomcat1", same}, {"n2", "tomcat1", same}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("steps (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "steps", want, got)
 	if outcome := lastOutcome(canary); outcome != SessionKept {
 		t.Errorf("got outcome %q, want %q", outcome, SessionKept)
 	}

@@ -21,9 +21,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestClusterDial: all requests to a cluster use connections of its Dial, to the
@@ -54,9 +53,7 @@ func TestClusterDial(t *testing.T) {
 			t.Errorf("%s: %s", name, ex.Error)
 		}
 	}
-	if diff := cmp.Diff(map[string]bool{"192.0.2.1:8001": true, "192.0.2.9:80": true}, dialled); diff != "" {
-		t.Errorf("dialled (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "dialled", map[string]bool{"192.0.2.1:8001": true, "192.0.2.9:80": true}, dialled)
 }
 
 // TestConnWaits: data that a peer sends at once is read after the first write, and a

@@ -10,12 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/alerting/alertmanager"
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/internal/receivertest"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/notify/outboxtest"
 )
 
@@ -51,9 +50,7 @@ func TestRefresh(t *testing.T) {
 		keep(t, a)
 		// Of the three, one sent after the other, the last has the most left.
 		want := [][]string{{"dependency_down critical 1m0s"}, {"dependency_down critical 2m0s"}, {"dependency_down critical 3m0s"}}
-		if diff := cmp.Diff(want, f.alerts(t)); diff != "" {
-			t.Errorf("alerts (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "alerts", want, f.alerts(t))
 	})
 }
 
@@ -73,9 +70,7 @@ func TestRelabelled(t *testing.T) {
 			{"dependency_down warning over", "dependency_down critical 2m59s"},
 			{"dependency_down critical 3m0s"},
 		}
-		if diff := cmp.Diff(want, f.alerts(t)); diff != "" {
-			t.Errorf("alerts (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "alerts", want, f.alerts(t))
 	})
 }
 
@@ -87,9 +82,7 @@ func TestResolvedStaysSo(t *testing.T) {
 		time.Sleep(time.Until(n.At))
 		deliver(t, a, n)
 		keep(t, a, example.Reminder().Incident)
-		if diff := cmp.Diff([][]string{{"dependency_down critical over"}}, f.alerts(t)); diff != "" {
-			t.Errorf("alerts (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "alerts", [][]string{{"dependency_down critical over"}}, f.alerts(t))
 	})
 }
 
@@ -104,9 +97,7 @@ func TestNewestWins(t *testing.T) {
 		deliver(t, a, late)
 		deliver(t, a, example.Resolved())
 		want := [][]string{{"dependency_down critical 3m0s"}, {"dependency_down critical over"}}
-		if diff := cmp.Diff(want, f.alerts(t)); diff != "" {
-			t.Errorf("alerts (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "alerts", want, f.alerts(t))
 	})
 }
 

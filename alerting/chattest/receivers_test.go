@@ -11,8 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/alerting/chattest"
 	"stickwatch/alerting/dingtalk"
@@ -21,6 +19,7 @@ import (
 	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/message"
 	"stickwatch/alerting/shoutrrr"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/internal/notify/outboxtest"
 )
@@ -130,9 +129,7 @@ func TestHostile(t *testing.T) {
 				t.Fatalf("%s, %q: got error %v after %d calls, want none after one", name, evil, err, server.Calls())
 			}
 			got := server.Messages()[0]
-			if diff := cmp.Diff(asked[name], got.Pages); diff != "" {
-				t.Errorf("%s, %q: pages (-want +got):\n%s", name, evil, diff)
-			}
+			expect.Equal(t, fmt.Sprintf("%s, %q: pages", name, evil), asked[name], got.Pages)
 			if strings.ContainsAny(got.Text, "\x1b\u202e") {
 				t.Errorf("%s: got control characters in %.500q", name, got.Text)
 			}
@@ -234,9 +231,7 @@ func TestErrors(t *testing.T) {
 					server, client := start(t)
 					server.Fail(f.answer, f.answer)
 					_, err := build(t, r, chattest.Token, client, receivertest.English()).Notify(t.Context(), example.Fired())
-					if diff := cmp.Diff(f.want, receivertest.Handling(err)); diff != "" {
-						t.Errorf("error (-want +got):\n%s", diff)
-					}
+					expect.Equal(t, "error", f.want, receivertest.Handling(err))
 				})
 			}
 		}

@@ -5,11 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/message"
+	"stickwatch/internal/expect"
 )
 
 func markups() map[string]message.Markup {
@@ -63,8 +62,6 @@ func TestRenderIsLiteral(t *testing.T) {
 		"text":     evil,
 	}
 	for name, k := range markups() {
-		if diff := cmp.Diff(want[name], k.Escape(evil)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
+		expect.Equal(t, name, want[name], k.Escape(evil))
 	}
 }

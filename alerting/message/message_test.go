@@ -7,13 +7,12 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/message"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 )
 
 // TestPlain compares messages with the golden files.
@@ -62,9 +61,7 @@ func TestAlone(t *testing.T) {
 
 func TestZeroWriter(t *testing.T) {
 	m := message.Writer{}.Write(alerting.Notification{Kind: alerting.NotificationFired})
-	if diff := cmp.Diff("[] stickwatch: ?", m.Headline); diff != "" {
-		t.Errorf("the headline of an empty notice (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "the headline of an empty notice", "[] stickwatch: ?", m.Headline)
 	if len(m.Links) != 0 {
 		t.Errorf("got links %v, want none", m.Links)
 	}

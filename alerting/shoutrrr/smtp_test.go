@@ -22,6 +22,7 @@ import (
 	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/message"
 	"stickwatch/alerting/shoutrrr"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -165,9 +166,7 @@ func TestMail(t *testing.T) {
 		"[Critical] shop: Dependency down id=true reply=false high", // another attempt
 		"[Resolved] shop: Dependency down id=false reply=true ",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("mails (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "mails", want, got)
 }
 
 // TestMailHostile: no text from a target adds a header or ends the mail.
@@ -212,9 +211,7 @@ func TestMailErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := startMailServer(t, tt.answers)
 			_, err := s.mailer(t, tt.user, tt.more, nil).Notify(t.Context(), example.Fired())
-			if diff := cmp.Diff(tt.want, receivertest.Handling(err)); diff != "" {
-				t.Errorf("error (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "error", tt.want, receivertest.Handling(err))
 		})
 	}
 }
@@ -269,8 +266,6 @@ func TestCheck(t *testing.T) {
 		if err := shoutrrr.Check(address); err != nil {
 			got = err.Error()
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", address, diff)
-		}
+		expect.Equal(t, address, want, got)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/slack/slacktest"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/internal/notify/outboxtest"
 )
@@ -119,9 +120,7 @@ func TestMessageThatStaysTooLong(t *testing.T) {
 			got = append(got, string(e.State)+" "+e.Reason)
 		}
 		want := []string{`dead posting to "#ops": slack returned "msg_too_long"`, "delivered ", "delivered ", "delivered "}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("outbox (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "outbox", want, got)
 	})
 }
 

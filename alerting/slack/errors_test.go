@@ -5,12 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/slack"
 	"stickwatch/alerting/slack/slacktest"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -58,9 +57,7 @@ func TestErrors(t *testing.T) {
 			server := start(t)
 			server.Fail(tt.fault)
 			_, err := bot(server).Notify(t.Context(), example.Fired())
-			if diff := cmp.Diff(tt.want, handling(t, err)); diff != "" {
-				t.Errorf("error (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "error", tt.want, handling(t, err))
 		})
 	}
 }
@@ -94,9 +91,7 @@ func TestErrorsInAThread(t *testing.T) {
 	} {
 		server.Fail(slacktest.Fault{Method: tt.method, Error: "internal_error"})
 		_, err := b.Notify(t.Context(), n)
-		if diff := cmp.Diff(tt.want, handling(t, err)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.method, diff)
-		}
+		expect.Equal(t, tt.method, tt.want, handling(t, err))
 	}
 }
 
@@ -120,9 +115,7 @@ func TestHookErrors(t *testing.T) {
 			server := start(t)
 			server.Fail(tt.fault)
 			_, err := hook(t, server).Notify(t.Context(), example.Fired())
-			if diff := cmp.Diff(tt.want, handling(t, err)); diff != "" {
-				t.Errorf("error (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "error", tt.want, handling(t, err))
 		})
 	}
 }

@@ -9,12 +9,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/internal/pipenet"
 	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/webhook"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/notify/outboxtest"
 )
 
@@ -92,9 +91,7 @@ func TestDelivery(t *testing.T) {
 				outbox, took := deliver(t, tt.ledger)
 				receivertest.CheckDelivered(t, outbox)
 				const id = "20260301T120000-5f2c/ops/"
-				if diff := cmp.Diff([]string{id + "1", id + "2", id + "4"}, tt.ledger.kept); diff != "" {
-					t.Errorf("documents (-want +got):\n%s", diff)
-				}
+				expect.Equal(t, "documents", []string{id + "1", id + "2", id + "4"}, tt.ledger.kept)
 				if tt.ledger.sent != tt.sent || took < tt.atLeast {
 					t.Errorf("got %d requests within %v of the bubble's time, want %d, not before %v", tt.ledger.sent, took, tt.sent, tt.atLeast)
 				}
@@ -113,8 +110,6 @@ func TestRefused(t *testing.T) {
 			got = append(got, string(e.State)+" "+e.Reason)
 		}
 		want := []string{"dead got status 422 Unprocessable Entity", "delivered ", "delivered "}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("outbox (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "outbox", want, got)
 	})
 }

@@ -6,11 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/webhook"
+	"stickwatch/internal/expect"
 )
 
 func TestTemplate(t *testing.T) {
@@ -43,9 +42,7 @@ func TestTemplate(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := (*got)[0]
-			if diff := cmp.Diff([]string{tt.want, tt.wantType}, []string{string(r.body), r.header.Get("Content-Type")}); diff != "" {
-				t.Errorf("body and type (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "body and type", []string{tt.want, tt.wantType}, []string{string(r.body), r.header.Get("Content-Type")})
 		})
 	}
 }
@@ -80,9 +77,7 @@ func TestBadConfig(t *testing.T) {
 			if err != nil {
 				got = err.Error()
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("error (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "error", tt.want, got)
 		})
 	}
 }

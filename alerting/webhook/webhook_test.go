@@ -15,12 +15,11 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/webhook"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -73,9 +72,7 @@ func TestDocument(t *testing.T) {
 				receivertest.CompareGolden(t, name, receivertest.Indent(t, string((*got)[0].body)))
 				h := (*got)[0].header
 				want := []string{"application/json", n.ID, "stickwatch", ""}
-				if diff := cmp.Diff(want, []string{h.Get("Content-Type"), h.Get("Idempotency-Key"), h.Get("User-Agent"), h.Get("X-Stickwatch-Signature")}); diff != "" {
-					t.Errorf("headers (-want +got):\n%s", diff)
-				}
+				expect.Equal(t, "headers", want, []string{h.Get("Content-Type"), h.Get("Idempotency-Key"), h.Get("User-Agent"), h.Get("X-Stickwatch-Signature")})
 			})
 		}
 	}

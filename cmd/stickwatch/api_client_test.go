@@ -13,10 +13,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -90,9 +90,7 @@ func TestAPIClientErrors(t *testing.T) {
 			if err := clientOf(t, tt.args...).call(t.Context(), tt.method, tt.path, tt.in, &out); err != nil || out.ID != "17" {
 				t.Errorf("got %q, %v", out.ID, err)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("asked (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "asked", tt.want, got)
 		})
 	}
 }

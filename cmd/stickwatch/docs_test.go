@@ -10,11 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
 
 	"stickwatch/internal/config"
 	"stickwatch/internal/docs"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -112,9 +112,7 @@ func TestAPIPages(t *testing.T) {
 			got = append(got, m[1])
 		}
 		slices.Sort(got)
-		if diff := cmp.Diff(want, slices.Compact(got)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", page, diff)
-		}
+		expect.Equal(t, page, want, slices.Compact(got))
 	}
 }
 

@@ -6,9 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/sleep"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestRetry(t *testing.T) {
@@ -40,9 +39,7 @@ func TestRetry(t *testing.T) {
 					sleep.For(t.Context(), tt.took)
 					return at >= tt.doneAt
 				}, func() { waits++ })
-				if diff := cmp.Diff(tt.want, got); diff != "" {
-					t.Errorf("tries (-want +got):\n%s", diff)
-				}
+				expect.Equal(t, "tries", tt.want, got)
 				if want := len(tt.want) - 1; waits != want {
 					t.Errorf("waiting was called %d times, want %d", waits, want)
 				}

@@ -6,8 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/internal/render"
 )
@@ -39,7 +38,5 @@ func TestTerminalOptionsOfAFile(t *testing.T) {
 	must.Succeed(t, err)
 	defer f.Close()
 	got := terminalOptions(f, []string{"TERM=xterm-256color", "COLORTERM=truecolor"})
-	if diff := cmp.Diff(render.Options{}, got); diff != "" {
-		t.Errorf("options of a file (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "options of a file", render.Options{}, got)
 }

@@ -12,8 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/internal/gate"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
@@ -68,16 +67,12 @@ func TestAnnouncer(t *testing.T) {
 		"POST /stickwatch/api/v1/deployments ci secret application/json blog 4.2 0 0 0",
 		"POST /stickwatch/api/v1/deployments/7/end ci secret application/json   12 3 3400",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("requests (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "requests", want, got)
 	text, err := os.ReadFile(warnings.Name())
 	must.Succeed(t, err)
 	const warning = "stickwatch: the deployment of blog is not recorded, so the daemon notifies of its effects: " +
 		"the daemon refused: cluster \"blog\": not[2J found\n"
-	if diff := cmp.Diff(warning, string(text)); diff != "" {
-		t.Errorf("warnings (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "warnings", warning, string(text))
 }
 
 // TestNoAnnouncer: without --server nothing is announced.

@@ -60,9 +60,9 @@ func standard(path string) bool {
 
 // everywhere reports whether all packages may import path, because it imports the standard
 // library only, or each other: internal/panics, in which goroutines start, internal/sleep,
-// internal/loglimit and, for helpers of tests, internal/must.
+// internal/loglimit and, for helpers of tests, internal/must and internal/expect.
 func everywhere(path string) bool {
-	return slices.Contains([]string{"internal/panics", "internal/sleep", "internal/loglimit", "internal/must"}, within(path))
+	return slices.Contains([]string{"internal/panics", "internal/sleep", "internal/loglimit", "internal/must", "internal/expect"}, within(path))
 }
 
 // TestCoreImports checks the direction probes <- checks <- alerting. These packages
@@ -197,7 +197,7 @@ var homes = map[string][]string{
 	"github.com/go-sql-driver/mysql":         {"probes/mysql"},
 	"github.com/jackc/pgx":                   {"probes/postgres", "internal/history"},
 	"github.com/bradfitz/gomemcache":         {"probes/memcached"},
-	"github.com/google/go-cmp":               {"alerting/internal/receivertest"}, // beside tests
+	"github.com/google/go-cmp":               {"internal/expect"}, // beside tests
 	"github.com/coreos/go-systemd":           {"cmd/stickwatch"},
 	"go.uber.org/goleak":                     {"probes/internal/readlimit/readlimittest"},
 

@@ -15,9 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const requestFile = `clusters:
@@ -49,9 +48,7 @@ func TestRequest(t *testing.T) {
 			t.Errorf("%s: %v", request, err)
 			continue
 		}
-		if diff := cmp.Diff(want, c.Clusters[0].Header); diff != "" {
-			t.Errorf("%s: header (-want +got):\n%s", request, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("%s: header", request), want, c.Clusters[0].Header)
 	}
 }
 

@@ -1,14 +1,15 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/extract"
@@ -57,9 +58,7 @@ func TestLogin(t *testing.T) {
 			t.Errorf("%s: %v", login, err)
 			continue
 		}
-		if diff := cmp.Diff(want, got.Steps, cmpopts.IgnoreFields(probes.LoginStep{}, "Token")); diff != "" {
-			t.Errorf("%s: steps (-want +got):\n%s", login, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("%s: steps", login), want, got.Steps, cmpopts.IgnoreFields(probes.LoginStep{}, "Token"))
 		if got.PerHour != 60 || got.LoggedIn == nil || (got.Steps[0].Token != nil) != strings.Contains(login, "csrf") {
 			t.Errorf("%s: got %+v", login, got)
 		}

@@ -9,8 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
@@ -62,9 +61,7 @@ func TestBad(t *testing.T) {
 			}
 			want, err := os.ReadFile(golden)
 			must.Succeed(t, err)
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			expect.Equal(t, "result", string(want), got)
 		})
 	}
 }

@@ -5,8 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
@@ -41,9 +40,7 @@ func TestFromFlags(t *testing.T) {
 		Limits: limits,
 		Budget: probes.DefaultBudget,
 	}}
-	if diff := cmp.Diff(want, c.Clusters, compare); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
+	expect.Equal(t, "result", want, c.Clusters, compare)
 }
 
 func TestFromFlagsProblems(t *testing.T) {
@@ -99,9 +96,7 @@ func TestFromFlagsProblems(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := FromFlags(tt.flags)
-			if diff := cmp.Diff(tt.want, errorText(err)); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			expect.Equal(t, "result", tt.want, errorText(err))
 		})
 	}
 }

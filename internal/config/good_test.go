@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
@@ -133,9 +134,7 @@ func TestContract(t *testing.T) {
 		ClusterIntervals: map[string]Intervals{"shop": intervals},
 		Damping:          checks.Damping{Appear: 2, Vanish: 2},
 	}
-	if diff := cmp.Diff(want, parseGood(t, "contract"), compare); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
+	expect.Equal(t, "result", want, parseGood(t, "contract"), compare)
 }
 
 func TestEverythingElse(t *testing.T) {
@@ -173,9 +172,7 @@ func TestEverythingElse(t *testing.T) {
 		Limits: probes.Limits{Timeout: 4 * time.Second, Slow: 0, ClockSkew: time.Second, CertificateExpiry: 30 * 24 * time.Hour},
 		Budget: probes.Budget{RequestsPerSecond: 8, Concurrent: 2},
 	}
-	if diff := cmp.Diff(shop, got.Cluster("商店"), compare); diff != "" {
-		t.Errorf("cluster: -want +got:\n%s", diff)
-	}
+	expect.Equal(t, "cluster", shop, got.Cluster("商店"), compare)
 	if tls := got.Clusters[0].TLS; tls == nil || !tls.InsecureSkipVerify {
 		t.Errorf("got TLS %v, want one that skips verification", tls)
 	}
@@ -183,9 +180,7 @@ func TestEverythingElse(t *testing.T) {
 	if off.Session != nil || off.Status != nil || off.Handshake != nil || off.Pages != nil {
 		t.Errorf("got %+v, want every probe of the profile switched off", off)
 	}
-	if diff := cmp.Diff(shop.Session, got.Cluster("aliased").Session, compare); diff != "" {
-		t.Errorf("aliased session: -want +got:\n%s", diff)
-	}
+	expect.Equal(t, "aliased session", shop.Session, got.Cluster("aliased").Session, compare)
 	shanghai, err := time.LoadLocation("Asia/Shanghai")
 	must.Succeed(t, err)
 	alerting := Alerting{
@@ -207,9 +202,7 @@ func TestEverythingElse(t *testing.T) {
 		For:          map[checks.Severity]time.Duration{checks.Critical: 0, checks.Warning: 30 * time.Second},
 		ResolveAfter: 30 * time.Second, DeploymentGrace: 30 * time.Second,
 	}
-	if diff := cmp.Diff(alerting, got.Alerting, compare); diff != "" {
-		t.Errorf("alerting: -want +got:\n%s", diff)
-	}
+	expect.Equal(t, "alerting", alerting, got.Alerting, compare)
 	all := defaultIntervals
 	all.Status = 30 * time.Second
 	own := all
@@ -217,9 +210,7 @@ func TestEverythingElse(t *testing.T) {
 	if want := (checks.Damping{Appear: 3, Vanish: 2}); got.Damping != want {
 		t.Errorf("got %+v, want %+v", got.Damping, want)
 	}
-	if diff := cmp.Diff(map[string]Intervals{"商店": own, "off": all, "aliased": all}, got.ClusterIntervals); diff != "" {
-		t.Errorf("intervals: -want +got:\n%s", diff)
-	}
+	expect.Equal(t, "intervals", map[string]Intervals{"商店": own, "off": all, "aliased": all}, got.ClusterIntervals)
 	version, ok := got.Clusters[0].Version.Extract(probes.Document{Body: []byte("build-v42")})
 	if want := "42"; version != want || !ok {
 		t.Errorf("got version %q, %t, want %q", version, ok, want)
@@ -305,9 +296,7 @@ func TestProfilesAlone(t *testing.T) {
 	for _, want := range wants {
 		t.Run(want.Profile, func(t *testing.T) {
 			got := parseGood(t, "profile_"+want.Profile)
-			if diff := cmp.Diff(&want, got.Clusters[0], compare); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			expect.Equal(t, "result", &want, got.Clusters[0], compare)
 		})
 	}
 }
@@ -328,9 +317,7 @@ func TestFileWinsOverProfile(t *testing.T) {
 	want := &probes.Session{
 		Path: "/app/index.jsp", Policy: probes.PolicySticky, Cookie: "JSESSIONID", Write: "/app/index.jsp?key1={value}",
 	}
-	if diff := cmp.Diff(want, c.Clusters[0].Session, compare); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
+	expect.Equal(t, "result", want, c.Clusters[0].Session, compare)
 	if c.Clusters[0].Balancer.MaxFails != 0 {
 		t.Errorf("got max_fails %d, want 0", c.Clusters[0].Balancer.MaxFails)
 	}

@@ -4,8 +4,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -119,9 +118,7 @@ func TestProfileExtractors(t *testing.T) {
 				return value
 			}
 			got := found{Node: read(session.Node), ID: read(session.ID), Store: read(session.Store), Value: read(session.Read)}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			expect.Equal(t, "result", tt.want, got)
 		})
 	}
 }

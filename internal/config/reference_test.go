@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 
-	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -38,9 +38,7 @@ func TestPageHasEveryKey(t *testing.T) {
 		must.Succeed(t, os.WriteFile(page, []byte(want), 0o644))
 		return
 	}
-	if diff := cmp.Diff(want, string(content)); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
+	expect.Equal(t, "result", want, string(content))
 }
 
 // keyTables returns sections as Markdown tables with headings of the third level.
@@ -198,9 +196,7 @@ func TestPublishedSchema(t *testing.T) {
 	}
 	published, err := os.ReadFile(file)
 	must.Succeed(t, err)
-	if diff := cmp.Diff(string(schema), string(published)); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
+	expect.Equal(t, "result", string(schema), string(published))
 }
 
 // TestExamples checks that the example configurations are valid.

@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -37,14 +36,10 @@ func TestIncident(t *testing.T) {
 	d.untilReady(t)
 	must.Succeed(t, r.Heal())
 	until(t, "the end", func() bool { return slices.Contains(d.incidents(t), "resolved dependency_down") })
-	if diff := cmp.Diff([]string{"resolved dependency_down"}, d.incidents(t)); diff != "" {
-		t.Errorf("incidents (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "incidents", []string{"resolved dependency_down"}, d.incidents(t))
 	until(t, "the last notification", func() bool { return slices.Contains(r.receiver.got(), "resolved dependency_down") })
 	sent := slices.DeleteFunc(r.receiver.got(), func(kind string) bool { return strings.HasPrefix(kind, "developed") })
-	if diff := cmp.Diff([]string{"fired dependency_down", "resolved dependency_down"}, sent); diff != "" {
-		t.Errorf("notifications (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "notifications", []string{"fired dependency_down", "resolved dependency_down"}, sent)
 }
 
 // TestReload: an invalid file changes nothing; after a valid one, unchanged clusters

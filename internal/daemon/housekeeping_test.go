@@ -7,11 +7,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/internal/notify"
 )
@@ -50,9 +49,7 @@ func TestPeriodicTasks(t *testing.T) {
 	for _, c := range d.periodicTasks() {
 		c.do(t.Context())
 	}
-	if diff := cmp.Diff([][]string{{"dependency_down/Redis"}}, ops.kept); diff != "" {
-		t.Errorf("resent (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "resent", [][]string{{"dependency_down/Redis"}}, ops.kept)
 	wantMetrics(t, w.metrics, "stickwatch_notification_queue_length 1", `stickwatch_deployment_active{cluster="shop",deployment="4.2"} 1`)
 	if n := len(w.restored(t).Counters); n == 0 {
 		t.Error("no counters were kept")

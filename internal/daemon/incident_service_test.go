@@ -16,6 +16,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
@@ -102,9 +103,7 @@ func TestUnwatched(t *testing.T) {
 	if open := w.open(); len(open) != 1 || open[0].Cluster != "mail" {
 		t.Errorf("got %+v, want the incident of the cluster that is watched", open)
 	}
-	if diff := cmp.Diff([]string{"mail"}, w.activeFindings(t)); diff != "" {
-		t.Errorf("clusters of which something stands (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "clusters of which something stands", []string{"mail"}, w.activeFindings(t))
 }
 
 // TestActiveFindingsOfClustersThatLeft: they are deleted when a reload or a restart
@@ -116,13 +115,9 @@ func TestActiveFindingsOfClustersThatLeft(t *testing.T) {
 		t.Fatalf("before (-want +got):\n%s", diff)
 	}
 	w.setClusters([]string{"mail", "shop"})
-	if diff := cmp.Diff([]string{"mail", "shop"}, w.activeFindings(t)); diff != "" {
-		t.Errorf("after a start without wiki (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "after a start without wiki", []string{"mail", "shop"}, w.activeFindings(t))
 	w.setClusters([]string{"shop"})
-	if diff := cmp.Diff([]string{"shop"}, w.activeFindings(t)); diff != "" {
-		t.Errorf("after a reload without mail (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "after a reload without mail", []string{"shop"}, w.activeFindings(t))
 }
 
 // TestUnwritten: incidents in memory are shown only while the history cannot be

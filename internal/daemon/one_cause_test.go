@@ -8,9 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestAllNodesDown: one incident from the first to the last notification, for one
@@ -43,9 +42,7 @@ func TestAllNodesDown(t *testing.T) {
 			got := slices.DeleteFunc(r.receiver.got(), func(kind string) bool {
 				return kind == "developed node_down" || strings.HasSuffix(kind, "node_ejected") // which the balancer's own memory brings about
 			})
-			if diff := cmp.Diff([]string{"fired node_down", "resolved node_down"}, got); diff != "" {
-				t.Errorf("notifications (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "notifications", []string{"fired node_down", "resolved node_down"}, got)
 		})
 	}
 }

@@ -5,9 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/history"
 	"stickwatch/internal/must"
 )
@@ -118,9 +117,7 @@ func TestPlacements(t *testing.T) {
 			t.Parallel()
 			s := newCanaryScript()
 			test.play(s)
-			if diff := cmp.Diff(test.want, s.read(t)); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "result", test.want, s.read(t))
 		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/history"
 	"stickwatch/internal/metrics"
 	"stickwatch/internal/monitor"
@@ -88,9 +89,7 @@ func TestRequested(t *testing.T) {
 		got[string(u.Kind)+" "+u.Name] = [2]int{u.Failed, u.Probes}
 	}
 	want := map[string][2]int{"session ": {1, 2}, "session node1": {2, 3}, "session node2": {5, 7}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("failed and known requests (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "failed and known requests", want, got)
 	if got := r.metrics.Counters()[`["stickwatch_client_requests_total","shop","lb","node1","lost"]`]; got != 2 {
 		t.Errorf("got %v lost requests of node1, want 2", got)
 	}

@@ -5,10 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/internal/config"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -45,7 +44,5 @@ func TestRefresher(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	must.Succeed(t, s.afterChange(ctx))
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("heeded (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "heeded", want, got)
 }

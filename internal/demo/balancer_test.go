@@ -11,8 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
@@ -72,9 +71,7 @@ func (t *testCluster) upstreamsTriedBy(v *browser, count int) []string {
 
 func (t *testCluster) want(what string, got []string, want ...string) {
 	t.t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.t.Errorf("%s (-want +got):\n%s", what, diff)
-	}
+	expect.Equal(t.t, what, want, got)
 }
 
 // TestBalancerPlacesAsNginx compares the balancer with package balance, which is tested

@@ -12,8 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes/balance"
 )
@@ -75,9 +74,7 @@ func TestHealthyCluster(t *testing.T) {
 	e := newBrowserSet(t, c)
 	want := []string{"node1", "node2", "node3"}
 	for range 3 {
-		if diff := cmp.Diff(want, e.nodes()); diff != "" {
-			t.Errorf("nodes (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "nodes", want, e.nodes())
 	}
 	var since []string
 	for _, n := range c.Nodes {
@@ -107,9 +104,7 @@ func TestFaultsThatMoveClients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := startCluster(t, Config{})
 			must.Succeed(t, c.Break(name))
-			if diff := cmp.Diff(want, newBrowserSet(t, c).nodes()); diff != "" {
-				t.Errorf("nodes (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "nodes", want, newBrowserSet(t, c).nodes())
 		})
 	}
 }
@@ -121,9 +116,7 @@ func TestHealUndoesEveryFault(t *testing.T) {
 			c := startCluster(t, Config{Nodes: 2})
 			must.Succeed(t, c.Break(f.Name))
 			must.Succeed(t, c.Heal())
-			if diff := cmp.Diff([]string{"node1", "node2"}, newBrowserSet(t, c).nodes()); diff != "" {
-				t.Errorf("healed (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "healed", []string{"node1", "node2"}, newBrowserSet(t, c).nodes())
 			for _, n := range c.Nodes {
 				if s := readStatus(t, n); s.State != "running" || s.Version != "1.0.0" {
 					t.Errorf("%s is %s in version %s", n.ID(), s.State, s.Version)

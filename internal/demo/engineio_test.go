@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 
 	"github.com/coder/websocket"
@@ -217,9 +218,7 @@ func TestPollEnds(t *testing.T) {
 					tt.end(s, leave)
 				}()
 				packets, _ := s.poll(ctx)
-				if diff := cmp.Diff(tt.want, packets); diff != "" {
-					t.Errorf("packets (-want +got):\n%s", diff)
-				}
+				expect.Equal(t, "packets", tt.want, packets)
 			})
 		})
 	}
@@ -236,9 +235,7 @@ func TestSilentSocketsAreForgotten(t *testing.T) {
 		if ss.get(silent.id) != nil || ss.get(talking.id) == nil {
 			t.Error("want the silent one forgotten, and the other kept")
 		}
-		if diff := cmp.Diff(statusCounts{Total: 3, Current: 2, Max: 2}, ss.counts()); diff != "" {
-			t.Errorf("counts (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "counts", statusCounts{Total: 3, Current: 2, Max: 2}, ss.counts())
 	})
 }
 
@@ -251,7 +248,5 @@ func TestSocketIDsCount(t *testing.T) {
 		id := ss.open("polling").id
 		got = append(got, id[len(id)-4:])
 	}
-	if diff := cmp.Diff([]string{"AAAA", "AAAB", "AAAC"}, got); diff != "" {
-		t.Errorf("ends of ids (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "ends of ids", []string{"AAAA", "AAAB", "AAAC"}, got)
 }

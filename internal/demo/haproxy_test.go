@@ -10,8 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes/balance"
 )
@@ -80,9 +79,7 @@ func TestHealthCounts(t *testing.T) {
 		got = append(got, h.up())
 	}
 	want := []bool{true, true, true, true, true, true, false, false, false, false, true}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("up (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "up", want, got)
 	if h := newHealth(HealthCheck{Rise: 2, Fall: 3}); !h.up() {
 		t.Error("down before its first check")
 	} else if h.add(false); h.up() {
@@ -220,9 +217,7 @@ func TestReloadForgetsTheStickTable(t *testing.T) {
 		c := startCluster(t, Config{HAProxy: &HAProxyConfig{StickOnSrc: true, Peers: peers}})
 		browsers := clients(t, 4)
 		before := nodesOf(c, browsers)
-		if diff := cmp.Diff(before, nodesOf(c, browsers)); diff != "" {
-			t.Errorf("stuck (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "stuck", before, nodesOf(c, browsers))
 		operate(t, c.Reload())
 		slices.Reverse(browsers)
 		after := nodesOf(c, browsers)

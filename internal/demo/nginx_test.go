@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"stickwatch/internal/expect"
 )
 
 // epoch is a whole second, so that fractions in tests are exact.
@@ -28,9 +28,7 @@ func TestPeersEjectFromTheLastFailureOn(t *testing.T) {
 	}
 	// fail_timeout counts from second 3 and includes second 13.
 	want := map[float64]bool{3.9: true, 4: true, 13.9: true, 14: false}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("ejected (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "ejected", want, got)
 	if p.ejected(1, at(4)) {
 		t.Error("the other server is ejected, too")
 	}
@@ -118,9 +116,7 @@ func TestRoundRobinIsSmooth(t *testing.T) {
 		i, _ := w.next(func(int) bool { return true })
 		got = append(got, i)
 	}
-	if diff := cmp.Diff([]int{0, 0, 1, 0, 2, 0, 0}, got); diff != "" {
-		t.Errorf("turns (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "turns", []int{0, 0, 1, 0, 2, 0, 0}, got)
 	if _, ok := w.next(func(int) bool { return false }); ok {
 		t.Error("no server may be chosen, but one is")
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 
 	"github.com/google/go-cmp/cmp"
@@ -226,9 +227,7 @@ func TestFaultsAddUp(t *testing.T) {
 	n := startNode(t, NodeConfig{ID: "node1"})
 	n.Change(func(f *NodeFaults) { f.Paused = "maintenance" })
 	n.Change(func(f *NodeFaults) { f.Version = "2.0" })
-	if diff := cmp.Diff(NodeFaults{Paused: "maintenance", Version: "2.0"}, n.Faults()); diff != "" {
-		t.Errorf("faults (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "faults", NodeFaults{Paused: "maintenance", Version: "2.0"}, n.Faults())
 }
 
 func readStatus(t *testing.T, n *Node) status {
@@ -263,9 +262,7 @@ func TestStatusNamesWhatIsUnavailable(t *testing.T) {
 		"paused: The following dependent services are unavailable: Redis Server",
 		"paused: The following dependent services are unavailable: DB Service, Redis Server",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("state and reason (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "state and reason", want, got)
 }
 
 // TestStatusHasTheDocumentedKeys checks the keys of the vendor's example.
@@ -278,9 +275,7 @@ func TestStatusHasTheDocumentedKeys(t *testing.T) {
 	var want, got any
 	must.Succeed(t, json.Unmarshal([]byte(example), &want))
 	must.Succeed(t, json.Unmarshal([]byte(newBrowser(t).get(n.URL()+"/status").Body), &got))
-	if diff := cmp.Diff(keys(want), keys(got)); diff != "" {
-		t.Errorf("keys (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "keys", keys(want), keys(got))
 }
 
 // keys replaces every value by nil.

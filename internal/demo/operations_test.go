@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
@@ -63,9 +64,7 @@ func TestSwitch(t *testing.T) {
 		t.Errorf("started %q (-want +got):\n%s", started, diff)
 	}
 	must.Succeed(t, c.Balancer.Reload(before))
-	if diff := cmp.Diff(oracle(30, "node1", "node2", "node3"), nodesOf(c, browsers)); diff != "" {
-		t.Errorf("after the way back (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "after the way back", oracle(30, "node1", "node2", "node3"), nodesOf(c, browsers))
 }
 
 func TestReloadPlacesByTheNewList(t *testing.T) {
@@ -87,9 +86,7 @@ func TestReloadPlacesByTheNewList(t *testing.T) {
 		{"enable node1", func() error { return c.SetServerState("node1", ServerReady) }, []string{"node1", "node2", "node3", "-node4"}},
 	} {
 		must.Succeed(t, step.apply())
-		if diff := cmp.Diff(oracle(len(browsers), step.want...), nodesOf(c, browsers)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", step.name, diff)
-		}
+		expect.Equal(t, step.name, oracle(len(browsers), step.want...), nodesOf(c, browsers))
 	}
 }
 

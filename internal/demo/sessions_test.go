@@ -11,9 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // shownID returns the session id on the generic page.
@@ -108,9 +107,7 @@ func TestTomcatChangesTheRoute(t *testing.T) {
 		got = append(got, fmt.Sprintf("%d %q %v", step.node, route, strings.Contains(r.Body, "key1=41\n")))
 	}
 	want := []string{`0 "tomcat1" true`, `0 "" true`, `1 "tomcat2" true`, `1 "" true`, `0 "tomcat1" true`}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("node, route set, value kept (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "node, route set, value kept", want, got)
 }
 
 func TestMemcachedFailover(t *testing.T) {

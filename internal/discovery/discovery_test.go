@@ -16,10 +16,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/internal/panics"
 	"stickwatch/probes"
@@ -47,9 +47,7 @@ func want(t *testing.T, d *Discovery, failure string, nodes ...string) {
 	if failure == "" && err != nil || failure != "" && (err == nil || !strings.Contains(err.Error(), failure)) {
 		t.Errorf("got error %v, want %q", err, failure)
 	}
-	if diff := cmp.Diff(nodes, shown(got)); diff != "" {
-		t.Errorf("nodes (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "nodes", nodes, shown(got))
 	if state := d.State(); (state.Error != "") != (failure != "") || state.Failing.IsZero() != (failure == "") || state.Nodes != len(nodes) {
 		t.Errorf("got state %+v", state)
 	}
@@ -296,9 +294,7 @@ func TestRun(t *testing.T) {
 		}
 		d.Update(ctx)
 		d.Run(ctx, func([]probes.Node) bool { return true })
-		if diff := cmp.Diff([]time.Duration{0, time.Second, 2 * time.Second, 9 * time.Second, 16 * time.Second}, asked); diff != "" {
-			t.Errorf("it was asked at (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "it was asked at", []time.Duration{0, time.Second, 2 * time.Second, 9 * time.Second, 16 * time.Second}, asked)
 	})
 }
 
@@ -350,9 +346,7 @@ func TestAdopt(t *testing.T) {
 	listed = "b"
 	d.Update(t.Context())
 	d.Update(t.Context())
-	if diff := cmp.Diff([][]string{{"a "}, {"a "}, {"b "}}, told); diff != "" {
-		t.Errorf("lists (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "lists", [][]string{{"a "}, {"a "}, {"b "}}, told)
 }
 
 // BenchmarkUpdate measures a question whose answer has not changed.

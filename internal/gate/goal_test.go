@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/phrase"
 	"stickwatch/probes"
 )
@@ -85,9 +86,7 @@ func TestGoal(t *testing.T) {
 			if tt.verdict == checks.Inconclusive {
 				r.Doubts = []checks.Message{checks.Quote("unknown")}
 			}
-			if diff := cmp.Diff(tt.want, tt.goal.Unmet(&probes.Cluster{}, r), cmp.Transformer("text", phrase.Phrase.String)); diff != "" {
-				t.Errorf("missing (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "missing", tt.want, tt.goal.Unmet(&probes.Cluster{}, r), cmp.Transformer("text", phrase.Phrase.String))
 		})
 	}
 }
@@ -106,7 +105,5 @@ func TestOutOfRotation(t *testing.T) {
 		got = append(got, text.String())
 	}
 	want := []string{"b (up, and the balancer sends it nothing)", "d (does not answer)"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("out of rotation (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "out of rotation", want, got)
 }

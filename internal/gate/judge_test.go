@@ -5,9 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -167,9 +166,7 @@ func TestDoubts(t *testing.T) {
 			for _, d := range r.Doubts {
 				doubts = append(doubts, d.String())
 			}
-			if diff := cmp.Diff(tt.want, doubts); diff != "" {
-				t.Errorf("doubts (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "doubts", tt.want, doubts)
 			if unsure := len(tt.want) > 0 && r.Verdict() != checks.Degraded; unsure != (r.Verdict() == checks.Inconclusive) {
 				t.Errorf("got %s", r.Verdict())
 			}

@@ -16,10 +16,9 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -87,9 +86,7 @@ func TestCloseKeepsRecorded(t *testing.T) {
 	got, err := r.Points(t.Context(), []checks.Target{node}, checks.Span{From: testTime, To: testTime.Add(time.Minute)}, time.Minute)
 	must.Succeed(t, err)
 	want := []checks.Point{{At: testTime, Probes: 1, Mean: time.Millisecond, Max: time.Millisecond}}
-	if diff := cmp.Diff(want, got[node]); diff != "" {
-		t.Errorf("points (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "points", want, got[node])
 }
 
 func TestOpenRefuses(t *testing.T) {
@@ -362,9 +359,7 @@ func TestMigrateToDeploymentsAndClusters(t *testing.T) {
 		t.Errorf("got silences %v, want the one that was no deployment's", state.Silences)
 	}
 	ongoing := alerting.Deployment{ID: "2", Cluster: "crm", Name: "7", Nodes: []string{}, Touched: []string{}, From: testTime}
-	if diff := cmp.Diff([]alerting.Deployment{ongoing}, state.Announced); diff != "" {
-		t.Errorf("announced (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "announced", []alerting.Deployment{ongoing}, state.Announced)
 	for _, cluster := range []string{"shop", "crm"} {
 		found, err := db.Incidents(t.Context(), alerting.IncidentQuery{Cluster: cluster})
 		if err != nil || len(found) != 1 {
@@ -388,9 +383,7 @@ func TestMigrateToDeploymentsAndClusters(t *testing.T) {
 // cluster.
 func wantClusters(t *testing.T, i alerting.Incident, cluster string) {
 	t.Helper()
-	if diff := cmp.Diff([]string{cluster}, i.Clusters); diff != "" {
-		t.Errorf("clusters of %s (-want +got):\n%s", i.ID, diff)
-	}
+	expect.Equal(t, fmt.Sprintf("clusters of %s", i.ID), []string{cluster}, i.Clusters)
 	if len(i.Findings) != 2 {
 		t.Errorf("got findings %v of %s, want two", i.Findings, i.ID)
 	}

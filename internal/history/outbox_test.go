@@ -4,11 +4,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -154,9 +154,7 @@ func TestClaimAttemptsAndThread(t *testing.T) {
 	commit(t, db, notification("a1", "ops", "a"), notification("a2", "ops", "a"), notification("a3", "pager", "a"))
 	want := notification("a1", "ops", "a")
 	want.Attempts = 1
-	if diff := cmp.Diff(want, claimed(t, db, "ops", testTime), kept); diff != "" {
-		t.Errorf("first attempt (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "first attempt", want, claimed(t, db, "ops", testTime), kept)
 	if got := claimed(t, db, "ops", testTime.Add(lease)); got.Attempts != 2 {
 		t.Errorf("got %d attempts, want 2", got.Attempts)
 	}
@@ -177,9 +175,7 @@ func TestNotificationIsQueuedOnce(t *testing.T) {
 	commit(t, db, notification("a1", "ops", "a"), notification("a2", "pager", "a"))
 	got, err := db.Pending(t.Context())
 	must.Succeed(t, err)
-	if diff := cmp.Diff(map[string]int{"pager": 1}, got); diff != "" {
-		t.Errorf("pending (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "pending", map[string]int{"pager": 1}, got)
 }
 
 // TestDeliveredBeforeItWasWritten: a notification that was delivered while the disk was full
@@ -197,9 +193,7 @@ func TestDeliveredBeforeItWasWritten(t *testing.T) {
 	}
 	known, err := db.ThreadState(t.Context(), "ops", []string{"a", "b", "c"})
 	must.Succeed(t, err)
-	if diff := cmp.Diff(map[string]ThreadState{"a": {Thread: "C1/1"}, "b": {Waits: true}}, known); diff != "" {
-		t.Errorf("known (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "known", map[string]ThreadState{"a": {Thread: "C1/1"}, "b": {Waits: true}}, known)
 }
 
 func TestDeadLetters(t *testing.T) {
@@ -211,9 +205,7 @@ func TestDeadLetters(t *testing.T) {
 	must.Succeed(t, err)
 	want := []DeadLetter{{Notification: notification("a1", "ops", "a"), Reason: "channel_not_found[31m"}}
 	want[0].Attempts = 1
-	if diff := cmp.Diff(want, got, kept); diff != "" {
-		t.Errorf("dead letters (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "dead letters", want, got, kept)
 }
 
 // TestSkipToResolved: only the last notification of a resolved incident stays.
@@ -282,9 +274,7 @@ func TestClaimSkipsUndue(t *testing.T) {
 		"dead letters": {selectDead, []any{10}, []string{"SCAN notices USING INDEX notices_dead"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, planOf(t, db, tt.query, tt.args...)); diff != "" {
-				t.Errorf("plan (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "plan", tt.want, planOf(t, db, tt.query, tt.args...))
 		})
 	}
 	commit(t, db, notification("a1", "ops", "a"), notification("a2", "ops", "a"))

@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/lab"
 	"stickwatch/internal/must"
 )
@@ -406,18 +406,12 @@ func TestPartitions(t *testing.T) {
 	}
 	write(t, db, Batch{Samples: every(node, testTime.AddDate(0, 0, -5), time.Hour, 5*24)})
 	want := []string{"samples_20260224", "samples_20260225", "samples_20260226", "samples_20260227", "samples_20260228", "samples_20260301"}
-	if diff := cmp.Diff(want, partitions(samples)); diff != "" {
-		t.Errorf("before maintenance (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "before maintenance", want, partitions(samples))
 	for range 2 {
 		must.Succeed(t, db.maintain(t.Context(), testTime))
 	}
-	if diff := cmp.Diff(want[3:], partitions(samples)); diff != "" {
-		t.Errorf("after maintenance (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"minutes_20260219", "minutes_20260226"}, partitions(minutes)); diff != "" {
-		t.Errorf("minutes (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "after maintenance", want[3:], partitions(samples))
+	expect.Equal(t, "minutes", []string{"minutes_20260219", "minutes_20260226"}, partitions(minutes))
 	later := testTime.AddDate(0, 3, 0)
 	must.Succeed(t, db.maintain(t.Context(), later))
 	if got := append(partitions(samples), partitions(minutes)...); len(got) > 0 {

@@ -17,6 +17,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -326,7 +327,5 @@ func TestDamagedHistoryOfEarlierVersion(t *testing.T) {
 	if err != nil || h.Recovery() == nil || len(state.Incidents) < 100 {
 		t.Fatalf("got %d incidents, recovery %v: %v", len(state.Incidents), h.Recovery(), err)
 	}
-	if diff := cmp.Diff([]string{"shop"}, state.Incidents[0].Clusters); diff != "" {
-		t.Errorf("clusters (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "clusters", []string{"shop"}, state.Incidents[0].Clusters)
 }

@@ -2,6 +2,7 @@ package history
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
@@ -44,9 +46,7 @@ func TestRestore(t *testing.T) {
 		Incidents: []alerting.Incident{quiet}, ActiveFindings: activeFindings,
 		Silences: []alerting.Silence{silence}, Counters: map[string]float64{"a": 1.5, "b": 2},
 	}
-	if diff := cmp.Diff(want, got, kept); diff != "" {
-		t.Errorf("state (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "state", want, got, kept)
 }
 
 // TestIncidentIsKeptInBothLanguages: a stored incident can be shown in both languages, and the
@@ -134,9 +134,7 @@ func TestIncidents(t *testing.T) {
 			for _, i := range found {
 				got = append(got, i.ID)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("incidents (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "incidents", tt.want, got)
 		})
 	}
 }
@@ -152,14 +150,10 @@ func TestMovesAndChanges(t *testing.T) {
 	span := checks.Span{From: testTime, To: testTime.Add(time.Second)}
 	moves, err := db.Moves(t.Context(), "shop", span, 0)
 	must.Succeed(t, err)
-	if diff := cmp.Diff([]checks.Move{move}, moves); diff != "" {
-		t.Errorf("moves (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "moves", []checks.Move{move}, moves)
 	changes, err := db.Changes(t.Context(), "", span, 0)
 	must.Succeed(t, err)
-	if diff := cmp.Diff([]Change{change}, changes, kept); diff != "" {
-		t.Errorf("changes (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "changes", []Change{change}, changes, kept)
 	if moves, err := db.Moves(t.Context(), "mail", span, 0); err != nil || len(moves) > 0 {
 		t.Errorf("got moves %v and error %v, want another cluster to have none", moves, err)
 	}
@@ -173,9 +167,7 @@ func TestDeployments(t *testing.T) {
 	later := checks.Span{From: testTime.Add(time.Hour), To: testTime.Add(2 * time.Hour)}
 	got, err := db.Deployments(t.Context(), "shop", later)
 	must.Succeed(t, err)
-	if diff := cmp.Diff([]checks.Deployment{d}, got); diff != "" {
-		t.Errorf("while it goes on (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "while it goes on", []checks.Deployment{d}, got)
 	must.Succeed(t, db.EndDeployment(t.Context(), id, testTime.Add(time.Minute), nil))
 	if got, err := db.Deployments(t.Context(), "shop", later); err != nil || len(got) > 0 {
 		t.Errorf("got deployments %v and error %v, want none after its end", got, err)
@@ -208,9 +200,7 @@ func TestUnendedDeployment(t *testing.T) {
 		for _, d := range all {
 			got = append(got, d.Span)
 		}
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("after %s (-want +got):\n%s", tt.after, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("after %s", tt.after), tt.want, got)
 	}
 }
 
@@ -219,9 +209,7 @@ func TestWriteSetThen(t *testing.T) {
 	a := WriteSet{ActiveFindings: map[string][]checks.ActiveFinding{"shop": {{Since: testTime}}, "mail": {{Since: testTime}}}}
 	b := WriteSet{Decision: alerting.Decision{Notifications: []alerting.Notification{{ID: "1"}}}, ActiveFindings: map[string][]checks.ActiveFinding{"shop": nil}}
 	want := WriteSet{Decision: b.Decision, ActiveFindings: map[string][]checks.ActiveFinding{"shop": nil, "mail": {{Since: testTime}}}}
-	if diff := cmp.Diff(want, a.Then(b), kept, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("then (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "then", want, a.Then(b), kept, cmpopts.EquateEmpty())
 	if !(WriteSet{}).Then(WriteSet{}).Empty() || a.Empty() || b.Empty() {
 		t.Error("a write set is empty when there is nothing in it")
 	}
@@ -292,9 +280,7 @@ func TestForgetOld(t *testing.T) {
 	must.Succeed(t, db.maintain(t.Context(), testTime.Add(401*24*time.Hour)))
 	found, err := db.Incidents(t.Context(), alerting.IncidentQuery{})
 	must.Succeed(t, err)
-	if diff := cmp.Diff([]alerting.Incident{incident("open")}, found, kept, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("incidents (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "incidents", []alerting.Incident{incident("open")}, found, kept, cmpopts.EquateEmpty())
 	if moves, err := db.Moves(t.Context(), "", checks.Span{}, 0); err != nil || len(moves) > 0 {
 		t.Errorf("got moves %v and error %v, want none", moves, err)
 	}
@@ -331,9 +317,7 @@ func TestUnnotifiedIncidentsExpireFirst(t *testing.T) {
 		for _, i := range found {
 			got = append(got, i.ID)
 		}
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("after %s (-want +got):\n%s", tt.after, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("after %s", tt.after), tt.want, got)
 	}
 }
 
@@ -348,9 +332,7 @@ func TestAnnounced(t *testing.T) {
 		t.Helper()
 		got, err := db.Announced(t.Context(), testTime.Add(5*time.Minute))
 		must.Succeed(t, err)
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("announced (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "announced", want, got)
 	}
 	announced(want)
 	observed := want
@@ -418,7 +400,5 @@ func TestCountsOf(t *testing.T) {
 	})
 	got, err := db.CountsOf(t.Context(), "shop", checks.Span{From: testTime, To: testTime.Add(time.Minute)})
 	must.Succeed(t, err)
-	if diff := cmp.Diff(alerting.Counts{Moved: 4, Lost: 4, Longest: 3 * s}, got); diff != "" {
-		t.Errorf("counts (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "counts", alerting.Counts{Moved: 4, Lost: 4, Longest: 3 * s}, got)
 }

@@ -17,6 +17,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/internal/panics"
 )
@@ -55,9 +56,7 @@ func TestQueueDoesNotModifyInput(t *testing.T) {
 	want := every(node, testTime, -time.Second, 3)
 	db := opened(t)
 	write(t, db, Batch{Samples: mine[:2]})
-	if diff := cmp.Diff(want, mine); diff != "" {
-		t.Errorf("samples (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "samples", want, mine)
 }
 
 // TestFullDisk: rows that cannot be written are queued, the oldest beyond the bound are

@@ -11,9 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/internal/config"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 
@@ -165,13 +164,9 @@ func TestAskWithNodesDown(t *testing.T) {
 		name + ": node1 does not answer: " + noAnswer + ": connection refused",
 		name + ": node2 does not answer: HTTP 502",
 	}
-	if diff := cmp.Diff(want, s.Notes(phrase.Reader{})); diff != "" {
-		t.Errorf("notes (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "notes", want, s.Notes(phrase.Reader{}))
 	want = []string{name + ": profile: asked directly, node3 of 3 nodes answer so: /main/base/cluster/test names its node"}
-	if diff := cmp.Diff(want, s.Guesses(phrase.Reader{})); diff != "" {
-		t.Errorf("guesses (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "guesses", want, s.Guesses(phrase.Reader{}))
 }
 
 // TestAskWithAProfile checks that a requested profile is written, with a note where the

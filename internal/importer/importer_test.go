@@ -2,15 +2,15 @@ package importer
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/internal/phrase"
 )
@@ -56,9 +56,7 @@ func TestGolden(t *testing.T) {
 			}
 			want, err := os.ReadFile(golden)
 			must.Succeed(t, err)
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", golden, diff)
-			}
+			expect.Equal(t, golden, string(want), string(got))
 			for _, secret := range []string{"a-very-secret-key", "admin:secret", "MYKEY"} {
 				if strings.Contains(string(got)+strings.Join(append(s.Notes(phrase.Reader{}), s.Guesses(phrase.Reader{})...), "\n"), secret) {
 					t.Errorf("the secret %q of the file is written or noted", secret)
@@ -90,9 +88,7 @@ func TestLineEndsAndEncodings(t *testing.T) {
 			if name == "blanks at the end" && f.product == Apache {
 				continue // a backslash is no longer at the end of its line there
 			}
-			if diff := cmp.Diff(want, described(t, f.product, text)); diff != "" {
-				t.Errorf("%s, %s (-want +got):\n%s", f.file, name, diff)
-			}
+			expect.Equal(t, fmt.Sprintf("%s, %s", f.file, name), want, described(t, f.product, text))
 		}
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 
 	"stickwatch/internal/phrase"
@@ -58,9 +58,7 @@ func TestKinds(t *testing.T) {
 				must.Succeed(t, os.WriteFile(name, txtar.Format(archive), 0o644))
 			}
 			want := archive.Files[len(archive.Files)-1]
-			if diff := cmp.Diff(want.Name+"\n"+string(want.Data), got.Name+"\n"+string(got.Data)); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", name, diff)
-			}
+			expect.Equal(t, name, want.Name+"\n"+string(want.Data), got.Name+"\n"+string(got.Data))
 		})
 	}
 }

@@ -18,13 +18,12 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/discovery"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/importer"
 	"stickwatch/internal/lab"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
-
-	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/internal/phrase"
 )
@@ -115,9 +114,7 @@ func TestRealBalancers(t *testing.T) {
 			for _, n := range got.Nodes {
 				urls = append(urls, n.URL.String())
 			}
-			if diff := cmp.Diff([]string{one.URL, two.URL}, urls); diff != "" {
-				t.Errorf("nodes (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "nodes", []string{one.URL, two.URL}, urls)
 			if weight := got.Nodes[0].Weight; f.product != importer.Caddy && weight != 2 {
 				t.Errorf("got weight %d, want 2", weight)
 			}

@@ -5,9 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestNginxWords checks words as nginx reads them.
@@ -82,9 +81,7 @@ func TestNginxPlaces(t *testing.T) {
 	} {
 		want[line] = true
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("places (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "places", want, got)
 }
 
 // TestNginxRoutes tests locations that lead to an upstream: the paths at the balancer
@@ -130,9 +127,7 @@ func TestNginxRoutes(t *testing.T) {
 		if test.balancer == "-" {
 			got, want = got[1:], want[1:]
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", test.location, diff)
-		}
+		expect.Equal(t, test.location, want, got)
 	}
 }
 

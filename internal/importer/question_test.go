@@ -5,8 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/internal/phrase"
 )
@@ -64,9 +63,7 @@ ProxyPass / balancer://shop/
 				}
 				asked = append(asked, q.Key)
 			}
-			if diff := cmp.Diff(test.asked, asked); diff != "" {
-				t.Errorf("questions (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "questions", test.asked, asked)
 			out, err := s.YAML(phrase.Reader{})
 			must.Succeed(t, err)
 			for _, want := range test.written {

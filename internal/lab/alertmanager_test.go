@@ -9,12 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/alerting/alertmanager"
 	"stickwatch/alerting/message"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -155,12 +154,8 @@ func TestAlertmanager(t *testing.T) {
 		StartsAt:     began,
 		GeneratorURL: "https://stickwatch.example/incidents/" + i.ID,
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("what fires (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]map[string]string{want.Labels}, server.shown(t)); diff != "" {
-		t.Errorf("what Alertmanager shows (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "what fires", want, got)
+	expect.Equal(t, "what Alertmanager shows", []map[string]string{want.Labels}, server.shown(t))
 
 	down.Severity = checks.Critical
 	i = send(t, receiver, alerting.NotificationDeveloped, news.observe(began.Add(time.Minute), down))
@@ -168,9 +163,7 @@ func TestAlertmanager(t *testing.T) {
 	people.await(t, "resolved", checks.Warning)
 	must.Succeed(t, receiver.Refresh(t.Context(), []alerting.Incident{i}))
 	want.Labels["severity"] = "critical"
-	if diff := cmp.Diff([]map[string]string{want.Labels}, server.shown(t)); diff != "" {
-		t.Errorf("what Alertmanager shows of a worse incident (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "what Alertmanager shows of a worse incident", []map[string]string{want.Labels}, server.shown(t))
 
 	i = send(t, receiver, alerting.NotificationResolved, news.observe(began.Add(2*time.Minute)))
 	got = people.await(t, "resolved", checks.Critical)

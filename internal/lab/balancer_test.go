@@ -6,9 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestBalancersPassUpgrades(t *testing.T) {
@@ -158,9 +157,7 @@ func TestCaddyAcceptsEveryOption(t *testing.T) {
 			checkGone(t, "stopped", c.Process, family)
 			c.Start()
 			got = append(got, askRoot(t, c.Process))
-			if diff := cmp.Diff([]string{"node1", "node1"}, got); diff != "" {
-				t.Errorf("answers (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "answers", []string{"node1", "node1"}, got)
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/evidence"
@@ -79,9 +80,7 @@ func TestNginxEvidence(t *testing.T) {
 			}
 			now := time.Now()
 			obs := errorLog(t, n.ErrorLog(), now, longEjection)
-			if diff := cmp.Diff(map[string]probes.ServerState{servers[0].Addr: test.state}, states(t, obs)); diff != "" {
-				t.Errorf("states (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "states", map[string]probes.ServerState{servers[0].Addr: test.state}, states(t, obs))
 			if !strings.Contains(obs.NoAbsence, test.silent) {
 				t.Errorf("Silent = %q, want %q", obs.NoAbsence, test.silent)
 			}
@@ -91,9 +90,7 @@ func TestNginxEvidence(t *testing.T) {
 			if test.level != "warn" {
 				return
 			}
-			if diff := cmp.Diff(map[string]probes.ServerState{servers[0].Addr: probes.ServerUp}, states(t, later)); diff != "" {
-				t.Errorf("states an hour later (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "states an hour later", map[string]probes.ServerState{servers[0].Addr: probes.ServerUp}, states(t, later))
 			if later.NoAbsence != "" {
 				t.Errorf("Silent = %q an hour later, want it to be telling", later.NoAbsence)
 			}
@@ -110,9 +107,7 @@ func TestNginxEvidenceOfAnEmptyUpstream(t *testing.T) {
 	}
 	obs := errorLog(t, n.ErrorLog(), time.Now(), longEjection)
 	want := map[string]probes.ServerState{servers[0].Addr: probes.ServerDown, servers[1].Addr: probes.ServerDown}
-	if diff := cmp.Diff(want, states(t, obs)); diff != "" {
-		t.Errorf("states (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "states", want, states(t, obs))
 	if len(obs.Pools) != 1 || obs.Pools[0].Pool != "cluster" || obs.Pools[0].State != probes.ServerDown {
 		t.Errorf("pools %+v, want cluster to be down", obs.Pools)
 	}
@@ -158,9 +153,7 @@ func TestNginxEvidenceAcrossRotation(t *testing.T) {
 			n.Reload(NginxConfig{Servers: []Server{servers[0], {Addr: backup, FailTimeout: ejection}}})
 			get(t, n.URL())
 			obs := f.Read(t.Context(), time.Now())
-			if diff := cmp.Diff(map[string]int{dead: 2, backup: 1}, lines(obs)); diff != "" {
-				t.Errorf("lines after the rotation (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "lines after the rotation", map[string]int{dead: 2, backup: 1}, lines(obs))
 		})
 	}
 }
@@ -186,9 +179,7 @@ func TestHAProxyEvidence(t *testing.T) {
 		obs = evidence.HAProxyStats(t.Context(), nil, must.URL(h.StatsURL()), "cluster")
 		return states(t, obs)["dead"] == probes.ServerDown
 	})
-	if diff := cmp.Diff(want, states(t, obs)); diff != "" {
-		t.Errorf("states (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "states", want, states(t, obs))
 	for _, s := range obs.Servers {
 		if age := time.Since(s.Since); age < 0 || age > time.Minute {
 			t.Errorf("%s has its state since %v, want a moment ago", s.Server, s.Since)
@@ -217,12 +208,8 @@ func TestApacheEvidence(t *testing.T) {
 	for _, s := range servers {
 		byAddress[s.Addr] = want[s.Name]
 	}
-	if diff := cmp.Diff(byAddress, states(t, evidence.ApacheStatus(t.Context(), nil, must.URL(a.StatusURL())))); diff != "" {
-		t.Errorf("states on the status page (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(want, states(t, evidence.ApacheBalancerManager(t.Context(), nil, must.URL(a.ManagerURL())))); diff != "" {
-		t.Errorf("states in the manager (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "states on the status page", byAddress, states(t, evidence.ApacheStatus(t.Context(), nil, must.URL(a.StatusURL()))))
+	expect.Equal(t, "states in the manager", want, states(t, evidence.ApacheBalancerManager(t.Context(), nil, must.URL(a.ManagerURL()))))
 }
 
 func TestCaddyEvidence(t *testing.T) {
@@ -234,9 +221,7 @@ func TestCaddyEvidence(t *testing.T) {
 	}
 	obs := evidence.CaddyAdmin(t.Context(), nil, must.URL(c.AdminURL()))
 	want := map[string]probes.ServerState{servers[0].Addr: probes.ServerUnknown, servers[1].Addr: probes.ServerUnknown}
-	if diff := cmp.Diff(want, states(t, obs)); diff != "" {
-		t.Errorf("states (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "states", want, states(t, obs))
 	for _, s := range obs.Servers {
 		if s.Server == servers[0].Addr && s.Fails != 1 {
 			t.Errorf("Caddy remembers %d failures of the dead node, want 1", s.Fails)

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"stickwatch/internal/expect"
 )
 
 // TestHAProxyAcceptsEveryOption: with zero-warning, HAProxy does not start if it has a
@@ -69,9 +69,7 @@ func TestHAProxyStatsOfDeadNode(t *testing.T) {
 		got = statuses(t, h.StatsURL())
 		return got["node2"] == "DOWN" && got["node1"] == "UP"
 	})
-	if diff := cmp.Diff(map[string]string{"node1": "UP", "node2": "DOWN"}, got); diff != "" {
-		t.Errorf("statuses (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "statuses", map[string]string{"node1": "UP", "node2": "DOWN"}, got)
 }
 
 // statuses reads the servers' status from the CSV.

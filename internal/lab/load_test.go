@@ -15,10 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
@@ -199,12 +198,8 @@ func TestSmallNodes(t *testing.T) {
 		must.Succeed(t, w.TakeRound(t.Context()))
 	}
 	cancel()
-	if diff := cmp.Diff([]string(nil), <-met); diff != "" {
-		t.Errorf("failures of users (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string(nil), w.changes); diff != "" {
-		t.Errorf("changes reported by the watcher (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "failures of users", []string(nil), <-met)
+	expect.Equal(t, "changes reported by the watcher", []string(nil), w.changes)
 	if log, err := os.ReadFile(balancer.ErrorLog()); err != nil || len(log) > 0 {
 		t.Errorf("nginx's error log: %v, %s", err, log)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stickwatch/internal/demo"
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
 
@@ -136,9 +137,7 @@ func TestOperationsAlikeNginxWorkers(t *testing.T) {
 	for name, u := range map[string]*httpClient{"nginx": o.pairs[own].real, "demo": o.pairs[own].demo} {
 		met := map[string]bool{}
 		o.until(name+": the client of node2 meets two nodes", func() bool { o.sendConcurrently(u, met); return len(met) > 1 })
-		if diff := cmp.Diff(map[string]bool{"node2": true, nextOwner: true}, met); diff != "" {
-			t.Errorf("%s: whom the client of node2 meets (-want +got):\n%s", name, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("%s: whom the client of node2 meets", name), map[string]bool{"node2": true, nextOwner: true}, met)
 	}
 	oracle := balance.IPHash(o.demoServers())
 	real, demo := o.askAll()

@@ -13,9 +13,8 @@ import (
 	"text/template"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // A result is the result of one run of an operation.
@@ -266,9 +265,7 @@ func TestReplaceSection(t *testing.T) {
 			must.Succeed(t, replaceSection(path, now))
 			got, err := os.ReadFile(path)
 			must.Succeed(t, err)
-			if diff := cmp.Diff(page.after, string(got)); diff != "" {
-				t.Errorf("page (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "page", page.after, string(got))
 		})
 	}
 }

@@ -4,10 +4,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/must"
 )
@@ -49,9 +48,7 @@ func TestRateLimit(t *testing.T) {
 					w.FollowUp(t.Context())
 					must.Succeed(t, w.TakeRound(t.Context()))
 				}
-				if diff := cmp.Diff([]string(nil), w.changes); diff != "" {
-					t.Errorf("changes after the first round (-want +got):\n%s", diff)
-				}
+				expect.Equal(t, "changes after the first round", []string(nil), w.changes)
 			})
 		}
 	}

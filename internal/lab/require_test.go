@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"testing"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,9 +26,7 @@ func TestRequire(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv("CI", test.ci)
-			if diff := cmp.Diff(test.want, outcome(t, func(tb testing.TB) { Require(tb, test.program) })); diff != "" {
-				t.Errorf("outcome (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "outcome", test.want, outcome(t, func(tb testing.TB) { Require(tb, test.program) }))
 		})
 	}
 }

@@ -12,14 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/memcached"
 	"stickwatch/probes/mysql"
 	"stickwatch/probes/postgres"
 	"stickwatch/probes/redis"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestLifecycle starts every server, sends a request, stops it without leaving a
@@ -111,9 +110,7 @@ func TestLifecycle(t *testing.T) {
 
 			server.Start()
 			got = append(got, test.ask(t, server))
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("answers (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "answers", test.want, got)
 			if server.Addr() != addr {
 				t.Errorf("it listens on %s after all that, on %s before", server.Addr(), addr)
 			}

@@ -14,6 +14,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
@@ -64,9 +65,7 @@ func TestSystemBStatus(t *testing.T) {
 				"restCalls":   map[string]any{"received": 1.0},
 			},
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("-want +got:\n%s", diff)
-		}
+		expect.Equal(t, "result", want, got)
 	})
 }
 

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/monitor"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
@@ -71,9 +73,7 @@ func TestSystemCFromAddresses(t *testing.T) {
 	s.cluster.Balancer.Method = probes.MethodUnknown
 	report := checks.Judge(s.round())
 	judgeScenario(t, scenario{is: checks.Healthy}, report)
-	if diff := cmp.Diff(reportSummary{checks.Healthy, checks.Yes, checks.Yes}, reportSummary{report.Verdict, report.Session.Sticky, report.Session.Shared}); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "result", reportSummary{checks.Healthy, checks.Yes, checks.Yes}, reportSummary{report.Verdict, report.Session.Sticky, report.Session.Shared})
 	tomcats[1].Stop()
 	judgeScenario(t, scenario{want: []string{"node_down/tomcat2"}, is: checks.Degraded}, checks.Judge(s.round()))
 }
@@ -123,9 +123,7 @@ func TestSystemCAlone(t *testing.T) {
 	t.Run("both are named", func(t *testing.T) {
 		report := checks.Judge(newSystemC(t, tomcats, apacheSticky, "", nil).round())
 		for _, f := range report.Findings {
-			if diff := cmp.Diff(tomcatPair, slices.Sorted(slices.Values(f.Nodes))); diff != "" {
-				t.Errorf("nodes of %s (-want +got):\n%s", f.Code, diff)
-			}
+			expect.Equal(t, fmt.Sprintf("nodes of %s", f.Code), tomcatPair, slices.Sorted(slices.Values(f.Nodes)))
 		}
 	})
 	t.Run("without stickysession, as is meant", func(t *testing.T) {
@@ -296,9 +294,7 @@ func (s *systemC) follow(canary *probes.Canary) canaryAnswer {
 // checkAnswer sends a follow-up and compares the answer.
 func (s *systemC) checkAnswer(when string, canary *probes.Canary, want canaryAnswer) {
 	s.tb.Helper()
-	if diff := cmp.Diff(want, s.follow(canary)); diff != "" {
-		s.tb.Errorf("%s (-want +got):\n%s", when, diff)
-	}
+	expect.Equal(s.tb, when, want, s.follow(canary))
 }
 
 // A reportSummary is a report in three words.

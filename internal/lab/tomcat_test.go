@@ -4,9 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // tomcatPair are the names and routes of the guide's Tomcats.
@@ -41,9 +40,7 @@ func TestTomcatReplicates(t *testing.T) {
 		moved, session := show(t, tomcats[1], session, "")
 		back, _ := show(t, tomcats[0], session, "")
 		want := []visit{{first.ID, "tomcat1", "one"}, {first.ID, "tomcat2", "one"}, {first.ID, "tomcat1", "one"}}
-		if diff := cmp.Diff(want, []visit{first, moved, back}); diff != "" {
-			t.Errorf("here, there and back (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "here, there and back", want, []visit{first, moved, back})
 	})
 
 	// The first node knows a session that has moved by its new cookie only; the second

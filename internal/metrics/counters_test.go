@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -44,9 +45,7 @@ func TestRestoreLeavesOut(t *testing.T) {
 		`["stickwatch_incidents_total","shop","balancer_down"]`: 3,
 	}, []string{"shop"})
 	want := map[string]float64{`["stickwatch_incidents_total","shop","balancer_down"]`: 3}
-	if diff := cmp.Diff(want, l.Counters()); diff != "" {
-		t.Errorf("counters (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "counters", want, l.Counters())
 }
 
 // TestCardinality: excess values from a target become "other".
@@ -105,9 +104,7 @@ func TestRequestsBeginAtZero(t *testing.T) {
 			want["b node1 "+string(o)] = 0
 		}
 	}
-	if diff := cmp.Diff(want, requestsOf(l, "shop")); diff != "" {
-		t.Errorf("requests (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "requests", want, requestsOf(l, "shop"))
 }
 
 // TestRequestsOfNodesThatLeft: a node that left the configuration loses its series. Other

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -39,9 +39,7 @@ func TestSampleLabels(t *testing.T) {
 			l.Sample(tt.sample, probes.Timing{}, tt.probe)
 			probe, result, _ := strings.Cut(tt.want, " ")
 			want := map[string]float64{fmt.Sprintf(`["stickwatch_probes_total","shop","node1",%q,%q]`, probe, result): 1}
-			if diff := cmp.Diff(want, l.Counters()); diff != "" {
-				t.Errorf("counters (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "counters", want, l.Counters())
 			if n := testutil.CollectAndCount(l.timings); (n == 1) != tt.timed {
 				t.Errorf("got %d timed phases, want any: %v", n, tt.timed)
 			}

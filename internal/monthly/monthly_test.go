@@ -10,10 +10,9 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/monthly"
 	"stickwatch/internal/must"
 )
@@ -120,9 +119,7 @@ func TestBuild(t *testing.T) {
 		{From: time.Date(2026, 11, 14, 12, 3, 0, 0, time.UTC), To: time.Date(2026, 11, 14, 12, 14, 0, 0, time.UTC)},
 		{From: time.Date(2026, 11, 14, 13, 3, 0, 0, time.UTC), To: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)},
 	}
-	if diff := cmp.Diff(want, source.costs); diff != "" {
-		t.Errorf("spans of deployments (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "spans of deployments", want, source.costs)
 	if !r.From.Equal(time.Date(2026, 10, 31, 23, 0, 0, 0, time.UTC)) {
 		t.Errorf("the month begins at %s", r.From)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/alerting"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/notify/outboxtest"
 )
 
@@ -63,9 +64,7 @@ func killed(t *testing.T, luck *rand.Rand) {
 	for _, list := range [][]string{got, want} {
 		slices.SortStableFunc(list, func(a, b string) int { return int(a[0]) - int(b[0]) }) // by incident
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("posted (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "posted", want, got)
 }
 
 // live runs the process for a number of steps, or for ten hours.
@@ -116,9 +115,7 @@ func TestFind(t *testing.T) {
 				if got := len(ops.ids()); got != tt.posted || outbox.Entry(n.ID).State != outboxtest.Delivered {
 					t.Errorf("posted %d times, and %s; want %d times, and arrived", got, outbox.Entry(n.ID).State, tt.posted)
 				}
-				if diff := cmp.Diff(tt.results, b.results); diff != "" {
-					t.Errorf("results (-want +got):\n%s", diff)
-				}
+				expect.Equal(t, "results", tt.results, b.results)
 				if got := outbox.Entry(n.ID).Ref.Thread; got != "thread of 1" {
 					t.Errorf("got thread %q", got)
 				}
@@ -147,9 +144,7 @@ func TestOutboxFails(t *testing.T) {
 		}
 		repaired.Store(true)
 		time.Sleep(10 * time.Minute)
-		if diff := cmp.Diff([]string{"1/ops/1", "2/ops/1"}, b.ops.ids()); diff != "" {
-			t.Errorf("posted after the repair (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "posted after the repair", []string{"1/ops/1", "2/ops/1"}, b.ops.ids())
 	})
 }
 

@@ -11,10 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/panics"
 )
 
@@ -210,12 +209,8 @@ func TestResend(t *testing.T) {
 	m.Resend(t.Context(), []alerting.Incident{
 		incident(checks.NodeDown, alerting.Firing, "ops"), incident(checks.DependencyDown, alerting.Firing), incident(checks.NodePaused, alerting.Pending, "ops"),
 	})
-	if diff := cmp.Diff([][]string{{"node_down"}}, ops.kept); diff != "" {
-		t.Errorf("sent again to the receiver that was notified (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([][]string{nil}, others.kept); diff != "" {
-		t.Errorf("sent again to the receiver that was not (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "sent again to the receiver that was notified", [][]string{{"node_down"}}, ops.kept)
+	expect.Equal(t, "sent again to the receiver that was not", [][]string{nil}, others.kept)
 }
 
 // A breaking receiver panics in Keep.

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/alerting"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/notify/outboxtest"
 )
 
@@ -158,14 +159,10 @@ func TestOrder(t *testing.T) {
 		open(t, outbox, ops, nil)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if diff := cmp.Diff([]string{"2/ops/1", "2/ops/2"}, ops.ids()); diff != "" {
-			t.Errorf("posted while an incident cannot be delivered (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "posted while an incident cannot be delivered", []string{"2/ops/1", "2/ops/2"}, ops.ids())
 		repaired.Store(true)
 		time.Sleep(time.Minute)
-		if diff := cmp.Diff([]string{"2/ops/1", "2/ops/2", "1/ops/1", "1/ops/2", "1/ops/3"}, ops.ids()); diff != "" {
-			t.Errorf("posted (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "posted", []string{"2/ops/1", "2/ops/2", "1/ops/1", "1/ops/2", "1/ops/3"}, ops.ids())
 	})
 }
 
@@ -197,9 +194,7 @@ func TestReceiverThatFailsAtTimes(t *testing.T) {
 			incident, _, _ := strings.Cut(id, "/")
 			got[incident] = append(got[incident], id)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("posted, by incident (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "posted, by incident", want, got)
 	})
 }
 
@@ -219,9 +214,7 @@ func TestPause(t *testing.T) {
 			t.Errorf("got %q within the minute that was asked for", got)
 		}
 		time.Sleep(2 * time.Second)
-		if diff := cmp.Diff([]string{"2/ops/1", "1/ops/1"}, ops.ids()); diff != "" {
-			t.Errorf("posted (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "posted", []string{"2/ops/1", "1/ops/1"}, ops.ids())
 	})
 }
 
@@ -262,9 +255,7 @@ func TestWake(t *testing.T) {
 					b.wake()
 				}
 				time.Sleep(10 * time.Second)
-				if diff := cmp.Diff([]post{{"1/ops/1", tt.want}}, b.ops.posts(), cmp.AllowUnexported(post{})); diff != "" {
-					t.Errorf("posted (-want +got):\n%s", diff)
-				}
+				expect.Equal(t, "posted", []post{{"1/ops/1", tt.want}}, b.ops.posts(), cmp.AllowUnexported(post{}))
 			})
 		})
 	}
@@ -313,12 +304,8 @@ func TestRetire(t *testing.T) {
 				time.Sleep(5 * time.Minute)
 				cancel()
 				<-done
-				if diff := cmp.Diff(tt.before, old.ops.posts(), cmp.AllowUnexported(post{})); diff != "" {
-					t.Errorf("posted by the predecessor (-want +got):\n%s", diff)
-				}
-				if diff := cmp.Diff(tt.want, next.posts(), cmp.AllowUnexported(post{})); diff != "" {
-					t.Errorf("posted by the successor (-want +got):\n%s", diff)
-				}
+				expect.Equal(t, "posted by the predecessor", tt.before, old.ops.posts(), cmp.AllowUnexported(post{}))
+				expect.Equal(t, "posted by the successor", tt.want, next.posts(), cmp.AllowUnexported(post{}))
 			})
 		})
 	}

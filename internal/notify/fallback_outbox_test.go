@@ -10,10 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/history"
 	"stickwatch/internal/must"
 )
@@ -371,9 +370,7 @@ func TestHangingOutbox(t *testing.T) {
 		if err := m.Delivered(t.Context(), "1/ops/1", alerting.DeliveryRef{Thread: "C1/1"}); err != nil {
 			t.Errorf("writing down a delivery: got %v", err)
 		}
-		if diff := cmp.Diff(map[string]alerting.DeliveryRef{"1/ops/1": {Thread: "C1/1"}}, q.unwritten.Delivered); diff != "" {
-			t.Errorf("outcomes (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "outcomes", map[string]alerting.DeliveryRef{"1/ops/1": {Thread: "C1/1"}}, q.unwritten.Delivered)
 	})
 }
 
@@ -398,9 +395,7 @@ func TestDeliveryWhileDatabaseIsAway(t *testing.T) {
 	if err := m.Delivered(t.Context(), "1/ops/1", alerting.DeliveryRef{Thread: "C1/1"}); err != nil {
 		t.Errorf("got error %v, want that the outcome is kept", err)
 	}
-	if diff := cmp.Diff(map[string]alerting.DeliveryRef{"1/ops/1": {Thread: "C1/1"}}, q.unwritten.Delivered); diff != "" {
-		t.Errorf("outcomes (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "outcomes", map[string]alerting.DeliveryRef{"1/ops/1": {Thread: "C1/1"}}, q.unwritten.Delivered)
 }
 
 // TestQueueWaitsForDisk: a Resolved notification waits for
@@ -440,9 +435,7 @@ func TestDeliveryDuringOutage(t *testing.T) {
 	for more := range accepted {
 		got = append(got, more)
 	}
-	if diff := cmp.Diff([]string{o.fired.ID, alerting.NotificationID(o.fired.Incident.ID, "ops", 2)}, got); diff != "" {
-		t.Errorf("accepted (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "accepted", []string{o.fired.ID, alerting.NotificationID(o.fired.Incident.ID, "ops", 2)}, got)
 	o.wantWaiting(t, 0, 0)
 }
 

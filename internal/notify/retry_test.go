@@ -10,9 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/notify/outboxtest"
 )
 
@@ -133,9 +132,7 @@ func TestSkipToResolved(t *testing.T) {
 				well.Store(true)
 				time.Sleep(10 * time.Minute)
 				synctest.Wait()
-				if diff := cmp.Diff(tt.want, ops.ids()); diff != "" {
-					t.Errorf("posted (-want +got):\n%s", diff)
-				}
+				expect.Equal(t, "posted", tt.want, ops.ids())
 			})
 		})
 	}

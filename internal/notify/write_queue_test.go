@@ -12,9 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/history"
 )
 
@@ -46,9 +45,7 @@ func TestFullQueue(t *testing.T) {
 	for _, n := range q.unwritten.Notifications {
 		got = append(got, n.ID)
 	}
-	if diff := cmp.Diff([]string{"a/ops/1", "b/ops/1", "a/ops/5"}, got); diff != "" {
-		t.Errorf("unwritten (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "unwritten", []string{"a/ops/1", "b/ops/1", "a/ops/5"}, got)
 	if news := q.unwritten.Notifications[2].News; len(news) != 4 {
 		t.Errorf("got news %v, want that of all", news)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/jstemmer/go-junit-report/v2/junit"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -136,9 +137,7 @@ func TestRenderJSONHasNoNullLists(t *testing.T) {
 			}},
 		}},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("JSON (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "JSON", want, got)
 }
 
 func TestRenderJUnitFailsFromSeverityOn(t *testing.T) {
@@ -192,7 +191,5 @@ func golden(t *testing.T, file, got string) {
 	}
 	want, err := os.ReadFile(path)
 	must.Succeed(t, err)
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
+	expect.Equal(t, path, string(want), got)
 }

@@ -8,9 +8,9 @@ import (
 	"unicode"
 
 	"charm.land/lipgloss/v2"
-	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/gate"
 	"stickwatch/internal/must"
 	"stickwatch/internal/phrase"
@@ -142,9 +142,7 @@ func TestTimeline(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := join(k.draw(gate.ClientReport{Segments: tt.pieces}, checks.Span{From: testTime, To: moment(1000)}, 10))
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "result", tt.want, got)
 		})
 	}
 }

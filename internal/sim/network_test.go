@@ -15,9 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/internal/demo"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -194,8 +193,6 @@ func TestNetworkQueues(t *testing.T) {
 		wg.Wait()
 		// One is served, one is accepted next, one is in the queue, and one finds it full.
 		want := []time.Duration{10 * time.Millisecond, 20 * time.Millisecond, 30 * time.Millisecond, 1010 * time.Millisecond}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("served after (-want +got):\n%s", diff)
-		}
+		expect.Equal(t, "served after", want, got)
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"stickwatch/internal/expect"
 )
 
 // page renders the generic test page as an application does.
@@ -119,9 +119,7 @@ func TestLossIsMetOnce(t *testing.T) {
 		got = append(got, r.Outcome)
 	}
 	want := []Outcome{Served, Served, Lost, Served, Served, Served, Served}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("outcomes (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "outcomes", want, got)
 }
 
 // TestReadsCookies checks that the session id may come from a cookie alone.
@@ -161,9 +159,7 @@ func TestHarms(t *testing.T) {
 		{at(10), at(18), []int{1, 2}, []string{"node1", "node2"}, Totals{Error: 3, Lost: 1}},
 		{at(60), at(60), []int{3}, []string{""}, Totals{WrongPage: 1}},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("harms (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "harms", want, got)
 	if got := len(l.Between(at(12), at(16))); got != 2 {
 		t.Errorf("got %d requests between, want 2", got)
 	}

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/internal/wire"
 )
@@ -53,13 +55,9 @@ func TestClustersAsJSON(t *testing.T) {
 	}
 	want, err := os.ReadFile(golden)
 	must.Succeed(t, err)
-	if diff := cmp.Diff(string(want), w.Body.String()); diff != "" {
-		t.Errorf("-update rewrites it (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "-update rewrites it", string(want), w.Body.String())
 	one := decoded[wireCluster](t, send(s, "GET", "/api/v1/clusters/shop", ""))
-	if diff := cmp.Diff(decoded[wireClusters](t, w).Clusters[0], one); diff != "" {
-		t.Errorf("a cluster by itself differs (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "a cluster by itself differs", decoded[wireClusters](t, w).Clusters[0], one)
 }
 
 // TestProblems: invalid requests get an RFC 9457 problem with a helpful text.
@@ -127,9 +125,7 @@ func TestProblems(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			w := send(newFakeDaemon(healthyCluster("shop", 2)).server(t), test.method, test.path, test.body)
 			want := problem{Title: http.StatusText(test.status), Status: test.status, Detail: test.detail}
-			if diff := cmp.Diff(want, decoded[problem](t, w), cmpopts.IgnoreUnexported(problem{})); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "result", want, decoded[problem](t, w), cmpopts.IgnoreUnexported(problem{}))
 			if w.Code != test.status || w.Header().Get("Content-Type") != "application/problem+json" {
 				t.Errorf("got status %d of type %q", w.Code, w.Header().Get("Content-Type"))
 			}
@@ -167,9 +163,7 @@ func TestIncidents(t *testing.T) {
 		for _, i := range decoded[wireIncidents](t, send(w.server(t), "GET", "/api/v1/incidents"+query, "")).Incidents {
 			got = append(got, i.ID)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", query, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("%q", query), want, got)
 	}
 	one := decoded[wire.Incident](t, send(w.server(t), "GET", "/api/v1/incidents/20260314T115811000-shop", ""))
 	if one.Code != "dependency_down" || len(one.Findings) != 4 || one.Findings[3].ExplainedBy != "dependency_down/Redis Server" || one.DurationMS != 300_000 {
@@ -187,9 +181,7 @@ func TestHistory(t *testing.T) {
 		t.Errorf("got uptimes %+v", got.Uptimes)
 	}
 	sessions := wire.Uptime{Kind: checks.TargetSession, Target: "node3", Probes: 100_000, Failed: 1250, Ratio: 0.9875, LongestOutageMS: 12_000}
-	if diff := cmp.Diff(sessions, got.Uptimes[10]); diff != "" {
-		t.Errorf("uptime of sessions (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "uptime of sessions", sessions, got.Uptimes[10])
 	if got := decoded[wireHistory](t, send(s, "GET", "/api/v1/history?cluster=portal&since=5h&target=node2&kind=session&step=30m", "")); len(got.Points) != 10 {
 		t.Errorf("got %d points of sessions, want 10", len(got.Points))
 	}
@@ -247,19 +239,13 @@ func TestDeployment(t *testing.T) {
 	s := w.server(t)
 	begun := decoded[wire.Deployment](t, send(s, "POST", "/api/v1/deployments", `{"cluster": "shop", "name": "11.4.2", "nodes": ["node2"]}`))
 	want := wire.Deployment{ID: "1", Cluster: "shop", Name: "11.4.2", Nodes: []string{"node2"}, From: "2026-03-14T12:03:11.000Z"}
-	if diff := cmp.Diff(want, begun); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "result", want, begun)
 	if got := send(s, "POST", "/api/v1/deployments/1/end", `{"sessions_moved": 12, "sessions_lost": 3, "longest_outage_ms": 3400}`); got.Code != http.StatusNoContent {
 		t.Errorf("got status %d: %s", got.Code, got.Body)
 	}
-	if diff := cmp.Diff(&alerting.WatchedCounts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}, w.watched); diff != "" {
-		t.Errorf("counts (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "counts", &alerting.WatchedCounts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}, w.watched)
 	want.ID, want.To = "", want.From
-	if diff := cmp.Diff([]wire.Deployment{want}, decoded[wireDeployments](t, send(s, "GET", "/api/v1/deployments?cluster=shop", "")).Deployments); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "result", []wire.Deployment{want}, decoded[wireDeployments](t, send(s, "GET", "/api/v1/deployments?cluster=shop", "")).Deployments)
 }
 
 func TestParseTimestamp(t *testing.T) {

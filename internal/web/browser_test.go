@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -17,7 +18,6 @@ import (
 	cdpage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-	"github.com/google/go-cmp/cmp"
 )
 
 // A browser is a tab of Chromium. Any message on its console fails the test.
@@ -241,9 +241,7 @@ func TestButtonsWork(t *testing.T) {
 		t.Errorf("got silences %+v", got)
 	}
 	b.submit("#probe-shop")
-	if diff := cmp.Diff([]string{"shop"}, w.asked()); diff != "" {
-		t.Errorf("probed (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "probed", []string{"shop"}, w.asked())
 }
 
 // lint checks basic requirements of screen readers.

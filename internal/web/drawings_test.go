@@ -16,6 +16,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -46,9 +47,7 @@ func TestUptimeBar(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, seenInEnglish.hours(sixHours, test.points)); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "result", test.want, seenInEnglish.hours(sixHours, test.points))
 		})
 	}
 	var all []checks.Point
@@ -76,9 +75,7 @@ func TestCalendar(t *testing.T) {
 		},
 		Name: "http://lb:8088", Kind: "balancer", Percent: "97.50\u00a0%",
 	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(calendar{})); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "result", want, got, cmp.AllowUnexported(calendar{}))
 	if got := seenInEnglish.calendar(nil, checks.Uptime{}); got.Percent != "–" || got.Buckets != 1 {
 		t.Errorf("of nothing got %+v", got)
 	}
@@ -115,12 +112,8 @@ func TestMovesOfUnknownNodes(t *testing.T) {
 	if got.Kept != "M500 93V13" || got.KeptTo != "M500 13h0" || got.Lost != "" || len(got.Moves) != 3 || got.Height != 120 {
 		t.Errorf("got %+v", got)
 	}
-	if diff := cmp.Diff([]deploymentBand{{X: 0, Width: drawingWidth, Name: "1.1"}}, got.Bands); diff != "" {
-		t.Errorf("bands (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"06:05", "07:35", "09:05", "10:35", "12:05"}, got.Ticks); diff != "" {
-		t.Errorf("ticks (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "bands", []deploymentBand{{X: 0, Width: drawingWidth, Name: "1.1"}}, got.Bands)
+	expect.Equal(t, "ticks", []string{"06:05", "07:35", "09:05", "10:35", "12:05"}, got.Ticks)
 }
 
 // TestUndrawnMoves: a timeline that shows only the newest moves says so.

@@ -2,15 +2,15 @@ package web
 
 import (
 	"encoding/csv"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 )
 
 // withDeployment returns a daemon with an incident of shop that a deployment explains, and
@@ -49,9 +49,7 @@ func TestIncidentList(t *testing.T) {
 		for _, m := range heads.FindAllStringSubmatch(getPage(s, "/incidents"+query).Body.String(), -1) {
 			got = append(got, m[1])
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", query, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("%q", query), want, got)
 	}
 	if got := getPage(s, "/incidents?code=nothing").Code; got != 400 {
 		t.Errorf("an unknown code: got %d", got)

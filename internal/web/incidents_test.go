@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/wire"
 )
 
@@ -55,9 +54,7 @@ func TestUnwrittenIncidents(t *testing.T) {
 			}
 			got = append(got, i.ID)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", query, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("%q", query), want, got)
 	}
 }
 
@@ -254,9 +251,7 @@ func TestAcknowledge(t *testing.T) {
 	}
 	got := decoded[wire.Incident](t, send(s, "POST", "/api/v1"+page+"/acknowledge", `{"author": "张三", "note": "<b>on it</b>", "take_over": true}`))
 	want := wire.Acknowledgement{At: wire.TimestampOf(testTime), By: "张三", Note: "<b>on it</b>"}
-	if diff := cmp.Diff(want, got.Acknowledged); diff != "" {
-		t.Errorf("acknowledged (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "acknowledged", want, got.Acknowledged)
 	for lang, words := range map[string]string{"en": "Acknowledged", "zh": "已认领"} {
 		shown := send(s, "GET", page+"?lang="+lang, "").Body.String()
 		if !strings.Contains(shown, "<dt>"+words+"</dt><dd>张三 · ") || !strings.Contains(shown, "&lt;b&gt;on it&lt;/b&gt;") {
@@ -278,9 +273,7 @@ func TestNotes(t *testing.T) {
 		}
 		got := decoded[wire.Incident](t, send(s, "POST", "/api/v1"+page+"/notes", `{"text": "磁盘已满"}`))
 		last := got.Timeline[len(got.Timeline)-1]
-		if diff := cmp.Diff(wire.Event{At: wire.TimestampOf(testTime), Kind: "noted", Text: "note by somebody: 磁盘已满", Reason: "asked"}, last); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", i.State, diff)
-		}
+		expect.Equal(t, i.State, wire.Event{At: wire.TimestampOf(testTime), Kind: "noted", Text: "note by somebody: 磁盘已满", Reason: "asked"}, last)
 		for lang, words := range map[string]string{"en": "note by li: &lt;i&gt;disk", "zh": "备注：li：&lt;i&gt;disk"} {
 			if shown := send(s, "GET", page+"?lang="+lang, "").Body.String(); !strings.Contains(shown, words) {
 				t.Errorf("%s: the page does not show the note", lang)

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"stickwatch/internal/expect"
 )
 
 // TestExpandLink: values are escaped for their place, and a link with an unknown value is left
@@ -40,8 +40,6 @@ func TestLinks(t *testing.T) {
 			strings.Contains(body, `href="https://grafana.example/d/x?var-cluster=shop&amp;from=17`),
 			strings.Contains(body, `href="https://wiki.example/dependency_down"`),
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", path, diff)
-		}
+		expect.Equal(t, path, want, got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -112,9 +113,7 @@ func TestFacts(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, seenInEnglish.facts(test.report), cmp.AllowUnexported(fact{})); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "result", test.want, seenInEnglish.facts(test.report), cmp.AllowUnexported(fact{}))
 		})
 	}
 }

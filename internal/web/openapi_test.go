@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/invopop/jsonschema"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/monthly"
 	"stickwatch/internal/must"
 	"stickwatch/internal/wire"
@@ -166,9 +167,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 	got, err := os.ReadFile(file)
 	must.Succeed(t, err)
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
+	expect.Equal(t, file, string(want), string(got))
 }
 
 // TestOpenAPIHasEveryRoute checks that the document has every route but those of pages, and no

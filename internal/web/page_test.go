@@ -18,9 +18,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -196,9 +195,7 @@ func TestManyClusters(t *testing.T) {
 			rows = append(rows, name)
 		}
 		slices.Sort(rows)
-		if diff := cmp.Diff(test.want, rows); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", test.path, diff)
-		}
+		expect.Equal(t, test.path, test.want, rows)
 	}
 	body := getPage(s, "/").Body.String()
 	for _, want := range []string{`<a href="/?state=failing">failing 3</a>`, `<a href="/" aria-current="true">all 22</a>`, "Dependency down, Redis Server (3 nodes)"} {
@@ -327,9 +324,7 @@ func TestForms(t *testing.T) {
 	if got := post("/clusters/shop/probe", nil); got.Code != http.StatusSeeOther || got.Header().Get("Location") != "/clusters/shop" {
 		t.Errorf("got %d", got.Code)
 	}
-	if diff := cmp.Diff([]string{"shop"}, w.probed); diff != "" {
-		t.Errorf("probed (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "probed", []string{"shop"}, w.probed)
 	if got := post("/silences", url.Values{"cluster": {"ship"}, "duration": {"4h"}}); got.Code != http.StatusBadRequest || !strings.Contains(got.Body.String(), "<h1>Bad Request</h1>") {
 		t.Errorf("got %d %s", got.Code, got.Body)
 	}

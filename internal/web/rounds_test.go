@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"stickwatch/internal/expect"
 )
 
 // A slowExporter blocks rounds until they are released or time out.
@@ -175,9 +175,7 @@ func TestOperations(t *testing.T) {
 	if got := send(s, "POST", "/api/v1/clusters/shop/probe", ""); got.Code != 200 || decoded[wireCluster](t, got).Name != "shop" {
 		t.Errorf("got %d %s", got.Code, got.Body)
 	}
-	if diff := cmp.Diff([]string{"shop", "shop"}, w.probed); diff != "" {
-		t.Errorf("probed (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "probed", []string{"shop", "shop"}, w.probed)
 }
 
 // TestProbeWithoutExporter: a Prober is sufficient without metrics.

@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 )
 
 func deadLetter(receiver string, age time.Duration, reason string) DeadLetter {
@@ -34,9 +33,7 @@ func TestUndelivered(t *testing.T) {
 		{"ops", "2 messages were given up", seenInEnglish.timestamp(testTime.Add(-time.Hour)), "channel_not_found", "ops-1", "node2 is down"},
 		{"hook", "A message was given up", seenInEnglish.timestamp(testTime.Add(-70 * time.Hour)), "HTTP 400", "hook-1", "node2 is down"},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "result", want, got)
 }
 
 func TestHistoryProblems(t *testing.T) {
@@ -59,9 +56,7 @@ func TestHistoryProblems(t *testing.T) {
 		{"damaged", HistoryStatus{Damage: "row 5 is missing"}, []healthNote{{toneCritical, "The file of the history is damaged", "row 5 is missing"}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if diff := cmp.Diff(test.want, seenInEnglish.historyProblems(test.k)); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "result", test.want, seenInEnglish.historyProblems(test.k))
 		})
 	}
 	v := viewContext{formatter: formatter{chinese, time.UTC}, now: testTime}

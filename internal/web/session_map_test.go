@@ -6,9 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 )
 
 // placed returns a placement of node1's sessions, in minutes after the start of sixHours.
@@ -63,9 +62,7 @@ func TestSessionMap(t *testing.T) {
 			for _, b := range got.Rows[0].Blocks {
 				blocks = append(blocks, describe(b))
 			}
-			if diff := cmp.Diff(test.want, blocks); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "result", test.want, blocks)
 		})
 	}
 }
@@ -102,9 +99,7 @@ func TestLanesOfSeveralAddresses(t *testing.T) {
 	for _, l := range got.Rows {
 		names = append(names, l.Name)
 	}
-	if diff := cmp.Diff([]string{"node1 through 10.0.0.10:80", "node1 through 10.0.0.9:80"}, names); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "result", []string{"node1 through 10.0.0.10:80", "node1 through 10.0.0.9:80"}, names)
 }
 
 // TestEventLines: restarts and deployments are lines. Other findings, ends, and what restarts cost together are not.
@@ -125,9 +120,7 @@ func TestEventLines(t *testing.T) {
 	}
 	var m sessionMap
 	m.addEvents(seenInEnglish, r)
-	if diff := cmp.Diff([]mapEvent{{"50%", "R", "09:05 why"}}, m.Events); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "result", []mapEvent{{"50%", "R", "09:05 why"}}, m.Events)
 }
 
 // TestClientsMet: a bucket is divided into errors, losses and what was served; the smallest
@@ -151,9 +144,7 @@ func TestClientsMet(t *testing.T) {
 			{Window: "24 h", Served: "–", Lost: "–", Errors: "–"},
 		},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "result", want, got)
 }
 
 // TestSelectedRange: the page shows the requested span in all drawings.

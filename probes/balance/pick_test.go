@@ -8,9 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // A pickTest is a pick in addition to the recorded ones. Node -1: the server is
@@ -87,9 +86,7 @@ func TestIPHashCountsNetworks(t *testing.T) {
 		for i, client := range test.clients {
 			got[i] = pick(t, p, client)
 		}
-		if diff := cmp.Diff(test.want, got); diff != "" {
-			t.Errorf("%v (-want +got):\n%s", test.clients, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("%v", test.clients), test.want, got)
 	}
 }
 
@@ -250,9 +247,7 @@ func TestRecordedPicks(t *testing.T) {
 					pool.Method, pool.Weights, pool.Down, pool.Backup, pool.Ejected)
 				t.Run(name, func(t *testing.T) { checkPool(t, pool) })
 			}
-			if diff := cmp.Diff(test.cases, cases); diff != "" {
-				t.Errorf("number of recorded picks (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "number of recorded picks", test.cases, cases)
 		})
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"stickwatch/internal/expect"
 )
 
 func TestClientFor(t *testing.T) {
@@ -18,9 +18,7 @@ func TestClientFor(t *testing.T) {
 		got = append(got, client.String())
 	}
 	want := []string{"198.18.1.2", "198.18.4.5", "198.18.10.11", "10.1.38.42"} // as in nginx
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("clients (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "clients", want, got)
 }
 
 func TestClientsCoverTheirNetworks(t *testing.T) {
@@ -40,9 +38,7 @@ func TestClientsCoverTheirNetworks(t *testing.T) {
 		}
 	}
 	want := map[string]int{"198.18.0.0/15": 512, "10.0.0.0/8": 65536}
-	if diff := cmp.Diff(want, counts); diff != "" {
-		t.Errorf("/24s by block (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "/24s by block", want, counts)
 	if len(seen) != 512+65536 {
 		t.Errorf("%d clients, want %d: some are of neither block", len(seen), 512+65536)
 	}
@@ -65,9 +61,7 @@ func TestKeyFor(t *testing.T) {
 		{"stickwatch-7", "stickwatch-9", "stickwatch-10"},
 		{"stickwatch-2", "stickwatch-5", "stickwatch-11"},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("keys (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "keys", want, got)
 }
 
 func TestClientForUnreachable(t *testing.T) {

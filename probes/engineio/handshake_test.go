@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
@@ -52,12 +53,8 @@ func TestHandshake(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := newNode(tc.eio, "n")
 			tc.change(n)
-			if diff := cmp.Diff(tc.want, handshake(t, n), cmp.Comparer(sameAddress)); diff != "" {
-				t.Errorf("observation: -want +got:\n%s", diff)
-			}
-			if diff := cmp.Diff(tc.events, n.seen()); diff != "" {
-				t.Errorf("events: -want +got:\n%s", diff)
-			}
+			expect.Equal(t, "observation", tc.want, handshake(t, n), cmp.Comparer(sameAddress))
+			expect.Equal(t, "events", tc.events, n.seen())
 		})
 	}
 }
@@ -88,9 +85,7 @@ func TestHandshakeNotSticky(t *testing.T) {
 				want := probes.HandshakeObservation{
 					Opened: true, Offered: true, Stage: tc.stage, Status: http.StatusBadRequest, Error: unknown,
 				}
-				if diff := cmp.Diff(want, handshake(t, sequence(nodes, tc.order...)), cmp.Comparer(sameAddress)); diff != "" {
-					t.Errorf("-want +got:\n%s", diff)
-				}
+				expect.Equal(t, "result", want, handshake(t, sequence(nodes, tc.order...)), cmp.Comparer(sameAddress))
 			})
 		}
 	}
@@ -110,9 +105,7 @@ func TestHandshakeStickyCookie(t *testing.T) {
 		nodes[strings.Index("ab", route.Value)].ServeHTTP(w, r)
 	}))
 	want := probes.HandshakeObservation{Opened: true, Known: true, Offered: true, Upgraded: true}
-	if diff := cmp.Diff(want, got, cmp.Comparer(sameAddress)); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
+	expect.Equal(t, "result", want, got, cmp.Comparer(sameAddress))
 }
 
 // TestHandshakeThroughCache has a cache that answers a URL with what it answered before, as
@@ -142,9 +135,7 @@ func TestHandshakeHeaders(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
 		got := []string{r.Host, r.Header.Get("X-Client"), r.Header.Get("User-Agent"), r.URL.Query().Get("token")}
-		if diff := cmp.Diff([]string{"shop.example", "10.0.1.1", "stickwatch", "t"}, got); diff != "" {
-			t.Errorf("%s: -want +got:\n%s", r.URL.Query().Get("transport"), diff)
-		}
+		expect.Equal(t, r.URL.Query().Get("transport"), []string{"shop.example", "10.0.1.1", "stickwatch", "t"}, got)
 		n.ServeHTTP(w, r)
 	}))
 	defer server.Close()
@@ -156,9 +147,7 @@ func TestHandshakeHeaders(t *testing.T) {
 	want := probes.HandshakeObservation{
 		Opened: true, Known: true, Offered: true, Upgraded: true,
 	}
-	if diff := cmp.Diff(want, obs, cmp.Comparer(sameAddress)); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
+	expect.Equal(t, "result", want, obs, cmp.Comparer(sameAddress))
 	if requests.Load() != 4 {
 		t.Errorf("got %d requests, want 4", requests.Load())
 	}

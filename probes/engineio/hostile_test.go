@@ -20,6 +20,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
@@ -175,9 +176,7 @@ func TestHandshakeBreaks(t *testing.T) {
 			want := probes.HandshakeObservation{
 				Stage: tc.stage, Status: tc.status, Opened: tc.stage != stageOpen, Offered: tc.stage != stageOpen, Known: tc.stage == stageUpgrade,
 			}
-			if diff := cmp.Diff(want, got, cmp.Comparer(sameAddress)); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			expect.Equal(t, "result", want, got, cmp.Comparer(sameAddress))
 		})
 	}
 }

@@ -1,8 +1,11 @@
 package engineio
 
 import (
+	"fmt"
 	"slices"
 	"testing"
+
+	"stickwatch/internal/expect"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -29,9 +32,7 @@ func TestDecode(t *testing.T) {
 		"3, rest":         {eio3, "2:40x", []string{"40"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, tc.eio.decode(tc.body)); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			expect.Equal(t, "result", tc.want, tc.eio.decode(tc.body))
 		})
 	}
 }
@@ -65,9 +66,7 @@ func TestServerErrorOf(t *testing.T) {
 		`{"error":"x"}`:                             {-1, `{"error":"x"}`},
 		"":                                          {-1, ""},
 	} {
-		if diff := cmp.Diff(want, serverErrorOf(body)); diff != "" {
-			t.Errorf("%q: -want +got:\n%s", body, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("%q", body), want, serverErrorOf(body))
 	}
 }
 

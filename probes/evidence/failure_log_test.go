@@ -5,8 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -61,9 +60,7 @@ func TestFailuresBySecond(t *testing.T) {
 		l.write(at, refusal(at, "1"))
 	}
 	want := []probes.SecondCount{{At: second(0), Count: 2}, {At: second(1), Count: 1}, {At: second(2), Count: 2}, {At: second(300), Count: 1}}
-	if diff := cmp.Diff(want, read(t, follow(t, l.path), 301).Servers[0].Failures.Seconds); diff != "" {
-		t.Errorf("seconds (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "seconds", want, read(t, follow(t, l.path), 301).Servers[0].Failures.Seconds)
 }
 
 func TestFailuresAreBounded(t *testing.T) {

@@ -7,8 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -45,9 +44,7 @@ func TestFollowerReadsEveryLineOnce(t *testing.T) {
 		case 3:
 			l.eject(3, node2)
 		}
-		if diff := cmp.Diff(want, lines(read(t, f, 2+i))); diff != "" {
-			t.Errorf("lines at read %d (-want +got):\n%s", i, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("lines at read %d", i), want, lines(read(t, f, 2+i)))
 	}
 }
 
@@ -103,17 +100,13 @@ func TestFollowerRotation(t *testing.T) {
 			l.eject(1, node1)
 			read(t, f, 1)
 			test.rotate(l)
-			if diff := cmp.Diff(test.want, lines(read(t, f, 3))); diff != "" {
-				t.Errorf("lines (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "lines", test.want, lines(read(t, f, 3)))
 			// After every error it continues, and keeps no file open longer than
 			// needed.
 			l.eject(4, node2)
 			test.want[node2]++
 			read(t, f, 5)
-			if diff := cmp.Diff(test.want, lines(read(t, f, 5))); diff != "" {
-				t.Errorf("lines after that (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "lines after that", test.want, lines(read(t, f, 5)))
 			if len(f.files) != 1 {
 				t.Errorf("%d files are open, want the log alone", len(f.files))
 			}
@@ -133,9 +126,7 @@ func TestFollowerReadsRenamedFile(t *testing.T) {
 	l.write(1, "")
 	read(t, f, 1)
 	(&log{t, l.path + ".1"}).eject(2, node1)
-	if diff := cmp.Diff(map[string]int{node1: 2}, lines(read(t, f, 3))); diff != "" {
-		t.Errorf("lines (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "lines", map[string]int{node1: 2}, lines(read(t, f, 3)))
 }
 
 func TestFollowerIsBounded(t *testing.T) {

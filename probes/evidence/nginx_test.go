@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
@@ -40,18 +41,14 @@ func TestRecordedNginxLog(t *testing.T) {
 		down("127.0.0.1:2", 1, 1), down("127.0.0.1:20167", 1, 1), down("127.0.0.1:21100", 2, 2),
 		down("[::1]:1", 1, 1), down("unix:/tmp/nope.sock", 1, 1),
 	}
-	if diff := cmp.Diff(want, obs.Servers); diff != "" {
-		t.Errorf("servers (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "servers", want, obs.Servers)
 	pool := func(name string) probes.ServerEvidence {
 		return probes.ServerEvidence{
 			Pool: name, State: probes.ServerDown, Since: at,
 			Detail: exhausted, Episodes: []probes.Episode{{First: at, Last: at, Lines: 2}},
 		}
 	}
-	if diff := cmp.Diff([]probes.ServerEvidence{pool("cluster"), pool("u6")}, obs.Pools); diff != "" {
-		t.Errorf("pools (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "pools", []probes.ServerEvidence{pool("cluster"), pool("u6")}, obs.Pools)
 }
 
 // failed returns the failures of one second, in a log that starts with it.
@@ -76,9 +73,7 @@ func TestNoAbsenceAtDefaultLevel(t *testing.T) {
 		Detail:   "connect() failed (111: Connection refused) while connecting to upstream",
 		Failures: failed(time.Date(2026, 11, 20, 23, 44, 57, 0, time.UTC), 1, 1, 1),
 	}}
-	if diff := cmp.Diff(want, obs.Servers); diff != "" {
-		t.Errorf("servers (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "servers", want, obs.Servers)
 }
 
 func TestEpisodes(t *testing.T) {
@@ -117,9 +112,7 @@ func TestEpisodes(t *testing.T) {
 			for _, e := range obs.Servers[0].Episodes {
 				got = append(got, episode{int(e.First.Sub(start).Seconds()), int(e.Last.Sub(start).Seconds()), e.Lines})
 			}
-			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(episode{})); diff != "" {
-				t.Errorf("episodes (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "episodes", test.want, got, cmp.AllowUnexported(episode{}))
 			if got := obs.Servers[0].State; got != test.state {
 				t.Errorf("state %q, want %q", got, test.state)
 			}
@@ -323,9 +316,7 @@ func TestParseLine(t *testing.T) {
 			if !ok {
 				t.Fatalf("parseLine(%q) is no line of nginx's", test.text)
 			}
-			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(line{})); diff != "" {
-				t.Errorf("parseLine(%q) (-want +got):\n%s", test.text, diff)
-			}
+			expect.Equal(t, fmt.Sprintf("parseLine(%q)", test.text), test.want, got, cmp.AllowUnexported(line{}))
 		})
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
@@ -104,9 +105,7 @@ func TestRequests(t *testing.T) {
 			if test.referer != "" {
 				want.referer = root + test.referer
 			}
-			if diff := cmp.Diff(want, got, cmp.AllowUnexported(request{})); diff != "" {
-				t.Errorf("request (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "request", want, got, cmp.AllowUnexported(request{}))
 			if want := "got HTTP status 302, want 200"; obs.Error != want {
 				t.Errorf("Error = %q, want %q", obs.Error, want)
 			}

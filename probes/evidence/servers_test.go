@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
@@ -60,9 +60,7 @@ func TestRecordedPages(t *testing.T) {
 			if name == "haproxy" {
 				ignore = cmpopts.IgnoreFields(probes.ServerEvidence{}, "Since", "Pool")
 			}
-			if diff := cmp.Diff(want, obs.Servers, ignore); diff != "" {
-				t.Errorf("servers (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "servers", want, obs.Servers, ignore)
 		})
 	}
 }

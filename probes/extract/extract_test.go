@@ -1,13 +1,13 @@
 package extract
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
@@ -59,9 +59,7 @@ func TestNewFindsInPages(t *testing.T) {
 		{"tomcat_index.html", html, Spec{JSONPath: "$.state"}, ""},
 	} {
 		got := extracted(mustNew(t, tt.spec), page(t, tt.page, tt.contentType))
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("%s, %+v (-want +got):\n%s", tt.page, tt.spec, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("%s, %+v", tt.page, tt.spec), tt.want, got)
 	}
 }
 
@@ -87,9 +85,7 @@ func TestNewFindsAroundTheBody(t *testing.T) {
 		{Spec{Header: "X-Absent"}, ""},
 		{Spec{Header: "X-Raw"}, "n\ufffd1[2J"},
 	} {
-		if diff := cmp.Diff(tt.want, extracted(mustNew(t, tt.spec), doc)); diff != "" {
-			t.Errorf("%+v (-want +got):\n%s", tt.spec, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("%+v", tt.spec), tt.want, extracted(mustNew(t, tt.spec), doc))
 	}
 	if got := extracted(mustNew(t, Spec{Header: "X-Node"}), probes.Document{}); got != "" {
 		t.Errorf("header of no answer: want none, got %q", got)
@@ -157,9 +153,7 @@ func TestCombinations(t *testing.T) {
 		"join of nothing":    {Join("@"), ""},
 		"join of a fallback": {Join("/", First(absent, pid), pid), "4711/4711"},
 	} {
-		if diff := cmp.Diff(tt.want, extracted(tt.e, doc)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
+		expect.Equal(t, name, tt.want, extracted(tt.e, doc))
 	}
 	if got := extracted(Join("", long, long), doc); len(got) > probes.MaxValue {
 		t.Errorf("joined value of %d bytes, want at most %d", len(got), probes.MaxValue)
@@ -215,9 +209,7 @@ func TestDecode(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := decode(document(tt.body, tt.contentType), tt.charset)
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("text (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "text", tt.want, got)
 		})
 	}
 }

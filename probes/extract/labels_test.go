@@ -1,14 +1,14 @@
 package extract
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
@@ -65,9 +65,7 @@ func TestLabelsOnPages(t *testing.T) {
 		t.Run(tt.page+" "+tt.contentType, func(t *testing.T) {
 			doc := page(t, tt.page, tt.contentType)
 			got := []string{extracted(node, doc), extracted(session, doc)}
-			if diff := cmp.Diff([]string{"node1", "A1B2C3D4E5F60718"}, got); diff != "" {
-				t.Errorf("node and session (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "node and session", []string{"node1", "A1B2C3D4E5F60718"}, got)
 		})
 	}
 }
@@ -241,9 +239,7 @@ func TestLabelsValues(t *testing.T) {
 		{"node: " + strings.Repeat("x", 300), strings.Repeat("x", probes.MaxValue)},
 		{"node: 1" + strings.Repeat("节", 300), "1" + strings.Repeat("节", 85)},
 	} {
-		if diff := cmp.Diff(tt.want, extracted(node, document(tt.text, ""))); diff != "" {
-			t.Errorf("node in %q (-want +got):\n%s", tt.text, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("node in %q", tt.text), tt.want, extracted(node, document(tt.text, "")))
 	}
 }
 
@@ -260,9 +256,7 @@ func TestLabelsNames(t *testing.T) {
 		{[]string{" ", "", "\xff"}, ""},
 		{nil, ""},
 	} {
-		if diff := cmp.Diff(tt.want, extracted(newLabels(tt.names...), doc)); diff != "" {
-			t.Errorf("labels %q (-want +got):\n%s", tt.names, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("labels %q", tt.names), tt.want, extracted(newLabels(tt.names...), doc))
 	}
 }
 

@@ -2,12 +2,13 @@ package extract
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 )
 
@@ -48,9 +49,7 @@ func TestTreeEqualsParser(t *testing.T) {
 	for _, text := range pages {
 		want, err := html.Parse(strings.NewReader(text))
 		must.Succeed(t, err)
-		if diff := cmp.Diff(rendered(t, want), rendered(t, parseHTML(text))); diff != "" {
-			t.Errorf("tree of %q (-want +got):\n%s", text, diff)
-		}
+		expect.Equal(t, fmt.Sprintf("tree of %q", text), rendered(t, want), rendered(t, parseHTML(text)))
 	}
 }
 

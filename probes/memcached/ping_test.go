@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
@@ -31,9 +31,7 @@ func TestPing(t *testing.T) {
 		"credentials not required": "memcached://watch:w@" + address,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff("", readlimittest.Ping(t, Ping, url)); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			expect.Equal(t, "result", "", readlimittest.Ping(t, Ping, url))
 		})
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
@@ -76,9 +76,7 @@ func TestPing(t *testing.T) {
 		"ping refused":                {serve(greeting, ok, "\xff\x1d\x04#08S01Server shutdown in progress"), "watch:pa55@", `it is shutting down: it answers "Error 1053 (08S01): Server shutdown in progress"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, readlimittest.Ping(t, Ping, "mysql://"+tc.user+tcptest.Serve(t, tc.serve)+"/shop")); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			expect.Equal(t, "result", tc.want, readlimittest.Ping(t, Ping, "mysql://"+tc.user+tcptest.Serve(t, tc.serve)+"/shop"))
 		})
 	}
 }
@@ -118,8 +116,6 @@ func TestConfigOf(t *testing.T) {
 	} {
 		u := must.URL(raw)
 		c := configOf(u)
-		if diff := cmp.Diff(want, config{c.Addr, c.User, c.Passwd, c.DBName, c.TLSConfig}); diff != "" {
-			t.Errorf("%s: -want +got:\n%s", raw, diff)
-		}
+		expect.Equal(t, raw, want, config{c.Addr, c.User, c.Passwd, c.DBName, c.TLSConfig})
 	}
 }

@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
@@ -77,9 +77,7 @@ func TestPing(t *testing.T) {
 				readlimittest.CheckError(t, err)
 				got = err.Error()
 			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			expect.Equal(t, "result", tc.want, got)
 		})
 	}
 }

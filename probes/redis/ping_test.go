@@ -8,8 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"stickwatch/internal/expect"
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
 )
@@ -26,9 +25,7 @@ func TestPing(t *testing.T) {
 		"password without user": {"redis://:any@" + address, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, readlimittest.Ping(t, Ping, tc.url)); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			expect.Equal(t, "result", tc.want, readlimittest.Ping(t, Ping, tc.url))
 		})
 	}
 }
@@ -46,9 +43,7 @@ func TestPingPassword(t *testing.T) {
 		"may not ping":   {"redis://watch:w@" + address, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, readlimittest.Ping(t, Ping, tc.url)); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			expect.Equal(t, "result", tc.want, readlimittest.Ping(t, Ping, tc.url))
 		})
 	}
 }
@@ -88,9 +83,7 @@ func TestPingRefused(t *testing.T) {
 		"huge map":    {readlimittest.Reply("*1099511627776\r\n"), `got a reply of length "1099511627776", which is no answer to a ping`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, readlimittest.Ping(t, Ping, "redis://"+tcptest.Serve(t, tc.serve))); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			expect.Equal(t, "result", tc.want, readlimittest.Ping(t, Ping, "redis://"+tcptest.Serve(t, tc.serve)))
 		})
 	}
 }
@@ -105,8 +98,6 @@ func TestPingTLS(t *testing.T) {
 		"rediss://" + address + "?skip_verify=true": "",
 		"rediss://" + address:                       "x509: certificate signed by unknown authority",
 	} {
-		if diff := cmp.Diff(want, readlimittest.Ping(t, Ping, url)); diff != "" {
-			t.Errorf("%s: -want +got:\n%s", url, diff)
-		}
+		expect.Equal(t, url, want, readlimittest.Ping(t, Ping, url))
 	}
 }

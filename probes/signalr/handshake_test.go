@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
@@ -139,9 +139,7 @@ func TestHandshake(t *testing.T) {
 			if strings.Contains(got.Error, "secret") {
 				t.Errorf("the token is in %q", got.Error)
 			}
-			if diff := cmp.Diff(test.want, got, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			expect.Equal(t, "result", test.want, got, cmpopts.EquateComparable(netip.AddrPort{}))
 		})
 	}
 }

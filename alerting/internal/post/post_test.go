@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/alerting"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -104,9 +103,7 @@ func TestRedirects(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", path, text(err), want)
 		}
 	}
-	if diff := cmp.Diff([]string{"POST message"}, got); diff != "" {
-		t.Errorf("what arrived (-want +got):\n%s", diff)
-	}
+	expect.Equal(t, "what arrived", []string{"POST message"}, got)
 }
 
 // TestEndlessGzip: of an answer of endless empty gzip members no more is read than of

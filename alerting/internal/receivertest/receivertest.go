@@ -17,11 +17,10 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/message"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/internal/notify"
 	"stickwatch/internal/notify/outboxtest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -36,9 +35,7 @@ func CompareGolden(t *testing.T, name, got string) {
 	}
 	want, err := os.ReadFile(path)
 	must.Succeed(t, err)
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
+	expect.Equal(t, path, string(want), got)
 }
 
 // Indent formats JSON.

@@ -9,11 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/gate"
 	"stickwatch/internal/sleep"
 	"stickwatch/probes"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestLoopWithinBudget checks that clients which retry at a node that is down share its
@@ -111,9 +110,7 @@ func TestLoop(t *testing.T) {
 					sleep.For(context.WithoutCancel(ctx), took)
 					return good
 				})
-				if diff := cmp.Diff(tt.want, got); diff != "" {
-					t.Errorf("visits (-want +got):\n%s", diff)
-				}
+				expect.Equal(t, "visits", tt.want, got)
 			})
 		})
 	}
@@ -168,9 +165,7 @@ func TestSchedule(t *testing.T) {
 					s.failing = bad
 					return !bad
 				})
-				if diff := cmp.Diff([2]int{tt.count, tt.failed}, [2]int{count, failed}); diff != "" {
-					t.Errorf("requests and failures (-want +got):\n%s", diff)
-				}
+				expect.Equal(t, "requests and failures", [2]int{tt.count, tt.failed}, [2]int{count, failed})
 			})
 		})
 	}

@@ -5,9 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"stickwatch/checks/evidence"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/gate"
 	"stickwatch/probes"
 )
@@ -45,9 +44,7 @@ func TestMatchesEvidenceAsRounds(t *testing.T) {
 			for _, s := range v.record.BalancerStates["node1"] {
 				got = append(got, s.State)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("states (-want +got):\n%s", diff)
-			}
+			expect.Equal(t, "states", tt.want, got)
 		})
 	}
 }

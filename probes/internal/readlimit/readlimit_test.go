@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/internal/readlimit"
@@ -62,9 +62,7 @@ func TestRunExplains(t *testing.T) {
 			if err := readlimit.Run(t.Context(), u, tc.ask); err != nil {
 				got = err.Error()
 			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			expect.Equal(t, "result", tc.want, got)
 		})
 	}
 }
