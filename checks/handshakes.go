@@ -16,7 +16,7 @@ func handshakes(tl *timeline) []Finding {
 		return nil
 	}
 	var broken, refused []Message
-	var justFailed []string
+	var failedNodes []string
 	targets := make(map[string]bool)
 	var list []Finding
 	var frontends []string
@@ -27,7 +27,7 @@ func handshakes(tl *timeline) []Finding {
 		}
 		if handshakeObservation.Node != "" {
 			if f, ok := handshakeAt(oc.nodes, handshakeObservation); ok {
-				f.facts.follows = tl.justFailed(handshakeObservation)
+				f.facts.follows = tl.failedNodes(handshakeObservation)
 				list = append(list, f)
 			}
 			continue
@@ -38,7 +38,7 @@ func handshakes(tl *timeline) []Finding {
 		case !handshakeObservation.Opened || !handshakeObservation.Known:
 			broken = append(broken, describeHandshake(handshakeObservation))
 			targets[handshakeObservation.Expected] = true
-			justFailed = append(justFailed, tl.justFailed(handshakeObservation)...)
+			failedNodes = append(failedNodes, tl.failedNodes(handshakeObservation)...)
 			if at := frontendName(handshakeObservation.URL, handshakeObservation.Balancer); !slices.Contains(frontends, at) {
 				frontends = append(frontends, at)
 			}
@@ -49,7 +49,7 @@ func handshakes(tl *timeline) []Finding {
 	if len(broken) > 0 {
 		f := Finding{Code: HandshakeBroken, Severity: Critical}
 		f.Nodes = oc.round.nodesWhere(func(id string) bool { return targets[id] })
-		f.facts.frontends, f.facts.follows = frontends, justFailed
+		f.facts.frontends, f.facts.follows = frontends, failedNodes
 		f.Summary = msg(MsgHandshakesBreak, Args{Count: len(broken), Of: through, Name: protocol(oc.round.Cluster)})
 		f.Evidence = limited(broken)
 		f.Remedy = msg(MsgMakePathSticky, Args{})
@@ -91,13 +91,13 @@ func ranOutOfTime(ns *nodeStates, h probes.HandshakeObservation) bool {
 	})
 }
 
-// justFailed returns the node of a handshake if it has begun to fail at about the time of the round. If the
-// balancer may choose any node, it returns all that have.
-func (tl *timeline) justFailed(h probes.HandshakeObservation) []string {
+// failedNodes returns the node of a handshake if it has failed at about the time of the round. If the balancer
+// may choose any node, it returns those that have just begun to.
+func (tl *timeline) failedNodes(h probes.HandshakeObservation) []string {
 	at := cmp.Or(h.Node, h.Expected)
 	return tl.round.nodesWhere(func(id string) bool {
 		d, ok := tl.disruptionAt(id, tl.round.Started.Add(tl.round.Duration))
-		return ok && d.failed() && tl.round.Started.Sub(d.From) <= tl.consequencesFor && (at == "" || at == id)
+		return ok && d.failed() && (at == id || at == "" && tl.round.Started.Sub(d.From) <= tl.consequencesFor)
 	})
 }
 
