@@ -15,8 +15,8 @@ import (
 // if its cookie value or route is also that of another server, which then gets their second requests.
 
 // movedAfterFirst returns the moves of the clients of this round that left their node with
-// their second request, if that is no single event: several nodes lost clients so, or a node lost
-// another one that came after the first had left. All nodes are ready, and clients with an older cookie
+// their second request, if that is no single event: one left that came after another had. A single
+// round takes clients of several nodes for that, too. All nodes are ready, and clients with an older cookie
 // stay. One such client is enough if the balancer is configured to hash a cookie.
 func (mov *movement) movedAfterFirst(f *frontend) []move {
 	if mov.round.Past != nil && mov.outcomes.losesPackets() {
@@ -38,7 +38,7 @@ func (mov *movement) movedAfterFirst(f *frontend) []move {
 			}
 		}
 	}
-	if !leftAgain(leavers) && !mov.round.Cluster.Balancer.HashesCookie() {
+	if !leftAgain(leavers, mov.round.Past == nil) && !mov.round.Cluster.Balancer.HashesCookie() {
 		return nil
 	}
 	return moves
@@ -50,10 +50,10 @@ type leaver struct {
 	opened, moved time.Time
 }
 
-// leftAgain reports whether clients left several nodes, or one node more than once.
-func leftAgain(leavers []leaver) bool {
+// leftAgain reports whether clients left more than once, or several nodes if that suffices.
+func leftAgain(leavers []leaver, severalNodes bool) bool {
 	for _, a := range leavers {
-		if slices.ContainsFunc(leavers, func(b leaver) bool { return b.node != a.node || b.opened.After(a.moved) }) {
+		if slices.ContainsFunc(leavers, func(b leaver) bool { return b.opened.After(a.moved) || severalNodes && b.node != a.node }) {
 			return true
 		}
 	}

@@ -20,6 +20,12 @@ func TestFirstRequests(t *testing.T) {
 		}
 	}
 	elsewhere := func(r *round, from, to string) { lost(r.visit(from, to, to, to, to, to, to, to)) }
+	later := func(w *probes.Trace) *probes.Trace {
+		for i := range w.Steps {
+			w.Steps[i].At = w.Steps[i].At.Add(time.Second)
+		}
+		return w
+	}
 	older := func(r *round, labels ...string) *probes.Trace {
 		w := r.visit(labels...)
 		w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), labels[0]
@@ -60,19 +66,23 @@ func TestFirstRequests(t *testing.T) {
 				r.newClients(3, "node1")
 				r.newClients(3, "node3")
 				elsewhere(r, "node2", "node1")
-				later := r.visit("node2", "node1")
-				for i := range later.Steps {
-					later.Steps[i].At = later.Steps[i].At.Add(time.Second)
-				}
-				lost(later)
+				lost(later(r.visit("node2", "node1")))
 			}, checks.No, []string{"critical session_drift/node2"},
 		},
 		{
 			"also while older clients stay", "", new(checks.Timelines), func(r *round) {
 				elsewhere(r, "node1", "node2")
 				elsewhere(r, "node2", "node1")
+				lost(later(r.visit("node2", "node1")))
 				older(r, "node3", "node3")
 			}, checks.No, []string{"critical session_drift [node1 node2]"},
+		},
+		{
+			"a later client stays: the list of servers changed after the first requests of the others", "", new(checks.Timelines), func(r *round) {
+				elsewhere(r, "node1", "node2")
+				elsewhere(r, "node2", "node3")
+				later(r.visit("node1", "node1", "node1"))
+			}, checks.Unknown, []string{"critical balancer_remapped [node1 node2]"},
 		},
 		{
 			"older clients move as well: the list of servers changed", "", new(checks.Timelines), func(r *round) {

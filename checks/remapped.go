@@ -90,7 +90,7 @@ func (rem *remaps) findRemap() *observedRemap {
 		a, settled := rem.movedForGood(trace)
 		rehashed := a != nil && rem.rehashedAt(a.At)
 		switched := settled && IsUnlisted(a.servingNode) && !IsUnlisted(trace.holder)
-		if !trace.Continued && !rehashed && !switched && !(settled && trace.returnedBefore(a.At) >= steadyReturns) {
+		if !trace.Continued && !rehashed && !switched && !(settled && rem.wasKept(trace, a.At)) {
 			continue
 		}
 		r.Of++
@@ -145,6 +145,15 @@ func (rem *remaps) findRemap() *observedRemap {
 // steadyReturns is the number of follow-ups that the first node of a client of this round answers before
 // its move for good shows that the balancer had kept it.
 const steadyReturns = 2
+
+// wasKept reports whether the balancer had kept a client of this round until it moved at a moment, or keeps
+// another one that has come since: it does not place each client's second request anew.
+func (rem *remaps) wasKept(tr *trace, moved time.Time) bool {
+	return tr.returnedBefore(moved) >= steadyReturns || slices.ContainsFunc(rem.outcomes.traces, func(other *trace) bool {
+		return !other.Continued && other.First().At.After(moved) && slices.ContainsFunc(other.answers, (*answer).answeredBy) &&
+			!slices.ContainsFunc(other.answers, (*answer).moved)
+	})
+}
 
 // returnedBefore counts the follow-ups before a moment that a client's node answered.
 func (tr *trace) returnedBefore(moment time.Time) (count int) {
