@@ -93,41 +93,42 @@ func each[C any](ctx context.Context, canaries []C, task func(i int, b C)) {
 
 // runRound sends the requests of a full round: each canary returns, writes, and returns to
 // check the written value. It skips canaries that still wait for a response in the follow-up
-// before. The reserve returns once if returnReserve is set.
-func (p *canaryPool) runRound(ctx context.Context, before *followUpBatch, returnReserve bool) {
-	reserve := begin(func() {
-		if returnReserve {
+// before. The reserve returns once if returnReserve is set. Until the rest of the round has been asked,
+// canaries return again, so that whatever happens during a long round is noticed.
+func (p *canaryPool) runRound(ctx context.Context, before *followUpBatch, returnReserve bool, asked <-chan struct{}, every time.Duration) {
+	var wg panics.Group
+	if returnReserve {
+		wg.Go(func() {
 			each(ctx, p.reserve, func(_ int, canary *pooledCanary) {
 				if !before.waitsFor(canary) {
 					canary.Return(ctx)
 				}
 			})
-		}
-	})
-	defer reserve.wait()
-	each(ctx, p.canaries, func(_ int, canary *pooledCanary) {
-		if before.waitsFor(canary) || !canary.Return(ctx).OK() {
-			return // do not wait twice for a node that hangs
-		}
-		if ex := canary.Write(ctx); ex.Path != "" {
-			canary.Return(ctx)
-		}
-	})
-	var wg panics.Group
+		})
+	}
 	for _, c := range p.dueIdle() {
 		c.last = time.Now()
 		wg.Go(func() { c.Return(ctx) })
 	}
+	each(ctx, p.canaries, func(_ int, canary *pooledCanary) {
+		if !before.waitsFor(canary) && canary.Return(ctx).OK() { // else do not wait twice for a node that hangs
+			if ex := canary.Write(ctx); ex.Path != "" {
+				canary.Return(ctx)
+			}
+		}
+		canary.returnUntil(ctx, asked, every)
+	})
 	wg.Wait()
 }
 
-// returnAgain sends one more request of every canary without a timeout in this round.
-func (p *canaryPool) returnAgain(ctx context.Context) {
-	each(ctx, p.canaries, func(_ int, c *pooledCanary) {
-		if !hung(c.Canary) {
-			c.Return(ctx)
-		}
-	})
+// returnUntil sends further requests of a canary, unless one has timed out, until asked is closed; every is the usual
+// time between two, 0: none. A slow node gets fewer, which would delay those of the round.
+func (c *pooledCanary) returnUntil(ctx context.Context, asked <-chan struct{}, every time.Duration) {
+	for pause := every; every > 0 && !endsWithin(asked, pause) && !hung(c.Canary); {
+		began := time.Now()
+		c.Return(ctx)
+		pause = max(every, min(time.Since(began), 3*every))
+	}
 }
 
 // evaluate reports the responses of the canaries to the observer. It returns whether a

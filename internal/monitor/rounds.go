@@ -188,15 +188,7 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUpBatch, returnRes
 	round := begin(func() {
 		asked := make(chan struct{})
 		var both panics.Group
-		both.Go(func() {
-			w.canaryPool.runRound(ctx, before, returnReserve)
-			// At a slow node the requests of canaries delay those of the round.
-			for pause := w.intervals.Canary; pause > 0 && !endsWithin(asked, pause); {
-				began := time.Now()
-				w.canaryPool.returnAgain(ctx) // whatever happens during a long round is noticed
-				pause = max(w.intervals.Canary, min(time.Since(began), 3*w.intervals.Canary))
-			}
-		})
+		both.Go(func() { w.canaryPool.runRound(ctx, before, returnReserve, asked, w.intervals.Canary) })
 		both.Go(func() {
 			defer close(asked)
 			r, fresh = w.prober.round(ctx, emptyRound, w.evidenceReader, &seen, w.canaryPool.wantsLogin(w.cluster, w.intervals.CanaryAge), w.roundEnd(emptyRound.Started))
