@@ -98,7 +98,8 @@ func (o *openIncidents) openIncident(at time.Time, cluster string, group causeGr
 		i.Monitor = o.rules.Monitor
 	}
 	for _, found := range group.members {
-		if found.Severity.AtLeast(checks.Warning) && found.Since.Before(i.Started) {
+		from := o.find(cluster, found.Key()) // an incident in which it is active has another cause, and its start
+		if found.Severity.AtLeast(checks.Warning) && found.Since.Before(i.Started) && (from == nil || !from.member(cluster, found.Key()).Active()) {
 			i.Started = found.Since
 		}
 	}

@@ -287,6 +287,19 @@ func TestEventThatRecurs(t *testing.T) {
 	expect.Equal(t, "notifications", want, got)
 }
 
+// TestStartOfAnotherCause: a consequence that gets another cause does not make its incident begin earlier.
+func TestStartOfAnotherCause(t *testing.T) {
+	r := newRig(usual())
+	r.see(noon, "shop", findings(t, "critical balancer_error < slow/node2; warning slow/node2"))
+	later := noon.Add(3 * time.Minute)
+	r.see(later, "shop", findings(t, "critical balancer_error < node_down/node1; critical node_down/node1; warning slow/node2"))
+	var started []time.Time
+	for _, id := range r.ids {
+		started = append(started, r.kept[id].Started)
+	}
+	expect.Equal(t, "starts", []time.Time{noon, later}, started)
+}
+
 // TestCostHidesNothing: the cost of a failure that was notified opens no incident, but what it
 // explains does.
 func TestCostHidesNothing(t *testing.T) {
