@@ -244,7 +244,8 @@ func (r Result) justified(a alert, harms []harm) bool {
 	const before, after = 35 * time.Second, 15 * time.Second
 	from, to := a.started.Add(-before), a.critical.Add(after)
 	return r.clientsFailed(a.critical.Add(-before), to) || slices.ContainsFunc(harms, func(h harm) bool {
-		against := h.operations == nil || balancers[r.Schedule.Setup.Balancer].remaps || slices.ContainsFunc(h.operations, func(o *Operation) bool {
+		outlasts := h.row == rowShort && h.to.After(a.critical) // the deployment that it began in
+		against := h.operations == nil || outlasts || balancers[r.Schedule.Setup.Balancer].remaps || slices.ContainsFunc(h.operations, func(o *Operation) bool {
 			k, _ := operationKindOf(o.Kind)
 			return k.losesSessions()
 		})

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,12 @@ func TestScore(t *testing.T) {
 			"a node that fails, and whose users are served", "5m kill node1 for 1m", met(users.Moved, "node1", "node2", start, many...),
 			notified{fired(10*time.Second, critical, checks.NodeDown, "node1")},
 			[]string{"critical without harm: node_down"},
+		},
+		{
+			"an outage that begins in the grace of a deployment, and outlasts it", deploy + "\n5m20s balancer-down for 1m",
+			met(users.Error, "node1", "", start+20*time.Second, slices.Concat(many, many, many)...),
+			notified{summary, fired(50*time.Second, critical, checks.BalancerDown, "")},
+			nil,
 		},
 		{"an error of one user is not worth anything", "", met(users.Error, "node1", "", start, 1, 1, 1, 1, 1), nil, nil},
 		{"a restart loses its sessions, and a warning says so", restart, lost, notified{restarted}, nil},
