@@ -198,7 +198,7 @@ func (b *builder) maintenance(ws []wireMaintenance, c *Config) []Maintenance {
 		switch cluster := c.Cluster(w.Cluster); {
 		case w.Node != "" && w.Cluster == "":
 			b.problem(at.key("node"), "needs the cluster that the node is of")
-		case cluster != nil && !c.discovers(w.Cluster):
+		case cluster != nil && !c.hasNodesFrom(w.Cluster):
 			var ids []string
 			for _, n := range cluster.Nodes {
 				ids = append(ids, n.ID)

@@ -11,8 +11,8 @@ import (
 	"stickwatch/probes"
 )
 
-// NodesFrom is the source of a cluster's nodes that come and go. One of DNS, File, HTTP and
-// Balancer is set.
+// NodesFrom is the source of a cluster's nodes that come and go. Exactly one of DNS, File,
+// HTTP and Balancer is set.
 type NodesFrom struct {
 	DNS      *DNSName
 	File     string   // path of a list of target groups
@@ -64,8 +64,8 @@ func (c *Config) NodesFrom(cluster string) (NodesFrom, bool) {
 // Sources returns the number of clusters whose nodes have a source.
 func (c *Config) Sources() int { return len(c.discovered) }
 
-// discovers reports whether a cluster has nodes whose names are not known yet.
-func (c *Config) discovers(cluster string) bool {
+// hasNodesFrom reports whether the nodes of a cluster come from a source.
+func (c *Config) hasNodesFrom(cluster string) bool {
 	_, ok := c.discovered[cluster]
 	return ok
 }
@@ -85,7 +85,7 @@ func (c *Config) Nodes(cluster string, found []probes.Node) []probes.Node {
 // WithNodes returns the configuration in which the source of a cluster has found these nodes.
 func (c *Config) WithNodes(cluster string, source probes.NodeSource, found []probes.Node) *Config {
 	at := slices.IndexFunc(c.Clusters, func(one *probes.Cluster) bool { return one.Name == cluster })
-	if at < 0 || !c.discovers(cluster) {
+	if at < 0 || !c.hasNodesFrom(cluster) {
 		return c
 	}
 	next, withNodes := *c, *c.Clusters[at]
@@ -96,15 +96,15 @@ func (c *Config) WithNodes(cluster string, source probes.NodeSource, found []pro
 	return &next
 }
 
-// sessionOf returns a session whose nodes are others. The balancer's cookie may name any of
-// them.
+// sessionOf returns session with its node extractor rebuilt for nodes. If that fails, for
+// example because a secret file is gone, the previous extractor stays.
 func (d discovered) sessionOf(session *probes.Session, nodes []probes.Node) *probes.Session {
 	if session == nil || session.Node == nil {
 		return session
 	}
 	next, b := *session, &builder{document: newDocument("", nil), dir: d.dir}
 	node := b.extractor(d.session.Node, extractorContext{charset: d.session.Charset, servers: servers(nodes)}, "")
-	if len(b.problems) == 0 { // a file with a secret may be gone
+	if len(b.problems) == 0 {
 		next.Node = node
 	}
 	return &next

@@ -51,10 +51,15 @@ func TestManyProblems(t *testing.T) {
 	}
 }
 
+// TestLongLineIsCut checks that the excerpt of a long line has at most 200 bytes and
+// contains the caret.
 func TestLongLineIsCut(t *testing.T) {
 	line := "clusters: [" + strings.Repeat("{}, ", 1000) + "{x: 1}]"
 	_, err := Parse("long.yml", []byte(line), testenv)
 	problems, _ := errors.AsType[Problems](err)
+	if len(problems) == 0 {
+		t.Fatalf("got error %v, want problems", err)
+	}
 	for _, p := range problems {
 		if len(p.Source) > 200 || p.caret > len(p.Source) {
 			t.Fatalf("got a source of %d bytes with its caret at %d", len(p.Source), p.caret)
@@ -164,6 +169,8 @@ func TestQuote(t *testing.T) {
 	}
 }
 
+// TestSharedProblem checks that a problem of a setting that all clusters inherit is
+// reported once.
 func TestSharedProblem(t *testing.T) {
 	cluster := "{name: %s, balancer: {url: http://10.0.0.9}, nodes: [{id: node1, url: http://10.0.0.1}]}"
 	text := "clusters: [" + fmt.Sprintf(cluster, "a") + ", " + fmt.Sprintf(cluster, "b") + "]\nintervals: {status: 2s}\n"

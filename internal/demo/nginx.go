@@ -38,32 +38,34 @@ func newUpstreamState(c BalancerConfig, servers []balance.Server) *upstreamState
 // A worker is a process of nginx: it chooses servers, and knows only the failures in
 // its upstreamState.
 type worker struct {
-	number  int // from 1
-	method  probes.Method
-	cookies string // name of the cookie of method cookie
-	servers []balance.Server
-	ipHash  balance.Picker
-	hash    balance.Picker
+	number     int // from 1
+	method     probes.Method
+	cookieName string // of method cookie
+	servers    []balance.Server
+	ipHash     balance.Picker
+	hash       balance.Picker
 
 	*upstreamState
 	random *rand.Rand
 }
 
-func newWorker(c BalancerConfig, servers []balance.Server, number int, a *upstreamState) *worker {
+func newWorker(c BalancerConfig, servers []balance.Server, number int, state *upstreamState) *worker {
 	return &worker{
 		number:        number,
 		method:        c.Method,
-		cookies:       c.Cookie,
+		cookieName:    c.Cookie,
 		servers:       servers,
 		ipHash:        balance.IPHash(servers),
 		hash:          balance.Hash(servers),
-		upstreamState: a,
+		upstreamState: state,
 		random:        rand.New(rand.NewPCG(c.Seed, uint64(number))),
 	}
 }
 
 func (w *worker) methodOf(c *selection) probes.Method { return cmp.Or(c.faults.Method, w.method) }
 
+// choose returns the server for a request, unless none is left. Every method falls back to
+// round robin.
 func (w *worker) choose(c *selection, now time.Time) (server int, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -74,7 +76,7 @@ func (w *worker) choose(c *selection, now time.Time) (server int, ok bool) {
 	case probes.MethodHash:
 		server, ok = w.hash.Pick(c.client, without...)
 	case probes.MethodCookie:
-		server, ok = w.named(c.cookie(w.cookies), without)
+		server, ok = w.named(c.cookie(w.cookieName), without)
 	case probes.MethodLeastConn:
 		server, ok = w.turn(without, func(may func(int) bool) (int, bool) { return w.roundRobin.leastConn(w.conns, may) })
 	case probes.MethodRandom:
@@ -93,10 +95,10 @@ func (w *worker) choose(c *selection, now time.Time) (server int, ok bool) {
 // without lists the servers to skip.
 func (w *worker) without(c *selection, now time.Time) []int {
 	var list []int
-	blind := c.faults.OnlyWorker != 0 && c.faults.OnlyWorker != w.number
+	unaffected := c.faults.OnlyWorker != 0 && c.faults.OnlyWorker != w.number
 	for i, s := range w.servers {
-		held := !blind && slices.Contains(c.faults.Ejected, s.Name)
-		if s.Down || held || slices.Contains(c.tried, i) || w.peers.ejected(i, now) {
+		ejectedByFault := !unaffected && slices.Contains(c.faults.Ejected, s.Name)
+		if s.Down || ejectedByFault || slices.Contains(c.tried, i) || w.peers.ejected(i, now) {
 			list = append(list, i)
 		}
 	}
@@ -124,7 +126,6 @@ func (w *worker) pickRandom(without []int) (int, bool) {
 }
 
 // turn calls next to choose a server. Backups are used when no other server is left.
-// Every method falls back to round robin.
 func (w *worker) turn(without []int, next func(may func(int) bool) (int, bool)) (int, bool) {
 	for _, backup := range [...]bool{false, true} {
 		server, ok := next(func(i int) bool {
@@ -167,8 +168,8 @@ func (w *worker) retry(c *selection, why error) (time.Duration, bool) {
 
 func (w *worker) answered(c *selection, server int, header http.Header, _ time.Time) {
 	name := w.servers[server].Name
-	if w.methodOf(c) == probes.MethodCookie && c.cookie(w.cookies) != name {
-		addCookie(header, w.cookies, name)
+	if w.methodOf(c) == probes.MethodCookie && c.cookie(w.cookieName) != name {
+		addCookie(header, w.cookieName, name)
 	}
 }
 
@@ -190,9 +191,9 @@ func addCookie(header http.Header, name, value string) {
 	header.Add("Set-Cookie", cookie.String())
 }
 
-// peers is the failure state of one nginx worker. It follows
-// ngx_http_upstream_round_robin.c of nginx 1.22 exactly, including whole seconds,
-// because max_fails and fail_timeout are often misunderstood: they are not a sliding
+// peers is nginx's failure state of an upstream's servers, owned by one worker or, with
+// `zone`, shared by all. It follows ngx_http_upstream_round_robin.c of nginx 1.22 exactly,
+// including whole seconds, because max_fails and fail_timeout are often misunderstood: they are not a sliding
 // window.
 //
 // The state is kept when every server is ejected. Old versions reset it for a quick

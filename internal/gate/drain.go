@@ -43,12 +43,12 @@ func (j *judge) drainKeepsSessions(node string, moves []Move) Guarantee {
 // the node for longer than chance explains.
 func (j *judge) drainStopsNewClients(node string) Guarantee {
 	guarantee := newGuarantee(phrase.New("new clients avoid %s", node), "")
-	var drained []phrase.Phrase // the balancer's evidence
+	var drainEvidence *phrase.Phrase // the newest evidence that the balancer drains the node
 	for _, s := range j.BalancerStates[node] {
 		if !s.draining() {
 			continue
 		}
-		drained = []phrase.Phrase{phrase.Quote(s.Text)}
+		drainEvidence = new(phrase.Quote(s.Text))
 		for _, client := range j.NewClients {
 			for _, t := range client.Timeline {
 				inside := t.First.Good && t.First.At.After(s.From) && t.Last.Done().Before(s.To)
@@ -58,21 +58,21 @@ func (j *judge) drainStopsNewClients(node string) Guarantee {
 			}
 		}
 	}
-	away, concerned := j.newClientGap(node)
+	gap, observable := j.weakestGap(node)
 	switch enough := j.requiredMisses(node); {
 	case guarantee.Kept == checks.No:
-	case concerned && away.missed >= enough:
-		guarantee.Reasons = append(guarantee.Reasons, away.describe())
-		if proof, out := j.outAtEnd(node); out && away.until.IsZero() {
+	case observable && gap.missed >= enough:
+		guarantee.Reasons = append(guarantee.Reasons, gap.describe())
+		if proof, out := j.outAtEnd(node); out && gap.until.IsZero() {
 			guarantee.Reasons = append(guarantee.Reasons, phrase.New("in the last round: %s", proof))
 		}
-	case len(drained) > 0:
-		guarantee.Reasons = drained
-	case !away.met:
+	case drainEvidence != nil:
+		guarantee.Reasons = []phrase.Phrase{*drainEvidence}
+	case !gap.met:
 		guarantee = guarantee.unknown(phrase.New("no new client was ever sent there from this address"))
 	default:
 		guarantee = guarantee.broken(checks.Critical, phrase.New(
-			"at most %d new clients in a row were sent elsewhere; chance is excluded by %d", away.missed, enough))
+			"at most %d new clients in a row were sent elsewhere; chance is excluded by %d", gap.missed, enough))
 	}
 	return guarantee
 }
@@ -101,12 +101,12 @@ func (n newClientGap) describe() phrase.Phrase {
 	return phrase.New("the last one was sent there at %s, and then %d in a row elsewhere", n.last, n.count)
 }
 
-// newClientGap returns the gap of a node over the new clients of every address of the
-// balancer that can show it: the gap of the address that proves the least. It returns
-// false where no address can show it.
-func (j *judge) newClientGap(node string) (all newClientGap, ok bool) {
+// weakestGap combines the gaps of a node at every address of the balancer that can show
+// one: missed and count are those of the address that proves the least; last is the latest
+// and until the earliest of all addresses. It returns false if no address can show one.
+func (j *judge) weakestGap(node string) (all newClientGap, ok bool) {
 	for _, client := range j.NewClients {
-		a := j.newClientGapIn(client, node)
+		a := j.longestGapOf(client, node)
 		if !a.met && !j.canObserve(client, node) {
 			continue
 		}
@@ -132,9 +132,9 @@ func (j *judge) canObserve(client WatchedClient, node string) bool {
 	return client.TargetNode == node || (client.TargetNode == "" && slices.Contains(scatters, j.Cluster.Balancer.Method))
 }
 
-// newClientGapIn returns the longest gap of a node in the timeline of new clients, the
+// longestGapOf returns the longest gap of a node in the timeline of new clients, the
 // newest of equal ones.
-func (j *judge) newClientGapIn(client WatchedClient, node string) newClientGap {
+func (j *judge) longestGapOf(client WatchedClient, node string) newClientGap {
 	list := []newClientGap{{}}
 	met := false
 	for _, s := range client.Timeline {
@@ -169,22 +169,22 @@ func (j *judge) newClientGapIn(client WatchedClient, node string) newClientGap {
 // count, because they would stay forever.
 func (j *judge) drainCompleted(node string) Guarantee {
 	guarantee := newGuarantee(phrase.New("the traffic of %s reaches zero", node), "")
-	in := false
+	wasUp := false
 	for _, s := range j.BalancerStates[node] {
 		if s.draining() {
 			guarantee.Reasons = []phrase.Phrase{j.drainProgress(node), phrase.Quote(s.Text)}
 			return guarantee
 		}
-		in = in || s.State == probes.ServerUp
+		wasUp = wasUp || s.State == probes.ServerUp
 	}
-	away, concerned := j.newClientGap(node)
+	gap, observable := j.weakestGap(node)
 	switch {
-	case in:
-		return guarantee.broken(checks.Critical, phrase.New("the balancer said all the time that it sends requests to %s", node))
-	case concerned && away.missed >= j.requiredMisses(node):
+	case wasUp:
+		return guarantee.broken(checks.Critical, phrase.New("the balancer never reported that it drains %s", node))
+	case observable && gap.missed >= j.requiredMisses(node):
 		guarantee.Reasons = []phrase.Phrase{j.drainProgress(node), phrase.New("measured with own clients: there is no evidence of the balancer about drains")}
 		return guarantee
-	case away.met:
+	case gap.met:
 		return guarantee.broken(checks.Critical, phrase.New("new clients were sent there all the time"))
 	default:
 		return guarantee.unknown(phrase.New("neither the balancer nor new clients provide evidence"))
@@ -194,12 +194,12 @@ func (j *judge) drainCompleted(node string) Guarantee {
 // drainProgress describes when the node answered last, and how many own sessions are
 // left on it.
 func (j *judge) drainProgress(node string) phrase.Phrase {
-	away, _ := j.newClientGap(node)
-	span := checks.Span{From: away.last, To: away.until}
+	gap, _ := j.weakestGap(node)
+	span := checks.Span{From: gap.last, To: gap.until}
 	if span.To.IsZero() {
 		span.To = j.To
 	}
-	last, staying := away.last, 0
+	last, staying := gap.last, 0
 	for _, client := range j.Sessions {
 		at, stays := j.lastAnswerIn(client, node, span)
 		staying += count(stays)

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -56,8 +55,9 @@ func TestSketchesAddUp(t *testing.T) {
 	})
 }
 
-// TestDamagedSketchesAreRefused: any bytes are the sketch that has them, or an error.
-func TestDamagedSketchesAreRefused(t *testing.T) {
+// TestDecodedSketchesRoundTrip checks that decode accepts arbitrary bytes only as a sketch
+// that encode and decode reproduce.
+func TestDecodedSketchesRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s, again sketch
 		if s.decode(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")) != nil {
@@ -69,33 +69,47 @@ func TestDamagedSketchesAreRefused(t *testing.T) {
 	})
 }
 
-// TestSketchesDoNotOverflow: no count exceeds the number of answered probes, which a damaged row may have, too.
-func TestSketchesDoNotOverflow(t *testing.T) {
-	var data []byte
+// overflowing encodes a sketch whose counts have a sum that overflows.
+func overflowing() (data []byte) {
 	for _, n := range []int64{math.MaxInt64, math.MaxInt64, 12} {
 		data = binary.AppendVarint(data, n)
 	}
-	if err := new(sketch).decode(data); !errors.Is(err, errSketch) {
+	return data
+}
+
+func TestDecodeRefusesOverflow(t *testing.T) {
+	if err := new(sketch).decode(overflowing()); !errors.Is(err, errSketch) {
 		t.Errorf("got %v, want %v", err, errSketch)
 	}
+}
+
+// TestDamagedRowCountsAsUnknown checks that the probes of a row with a damaged sketch have
+// an unknown latency, and that a damaged number of probes is ignored.
+func TestDamagedRowCountsAsUnknown(t *testing.T) {
 	var l latencies
-	l.addRow(10, data)
+	l.addRow(10, overflowing())
 	l.addRow(-5, nil)
 	if l.unknown != 10 {
 		t.Errorf("got %d of unknown latency, want 10", l.unknown)
 	}
 }
 
-// TestSketchesAreSmall: an hour of usual latencies takes a few dozen bytes.
+// TestSketchesAreSmall checks that an hour of usual latencies takes at most 40 bytes.
 func TestSketchesAreSmall(t *testing.T) {
 	var all []int64
 	for i := range 360 {
-		all = append(all, int64(2000+10*i), 40_000) // and some that are slow
+		all = append(all, int64(2000+10*i), 40_000) // every second one is slow
 	}
-	data := sketchOf(all).encode()
-	if len(data) > 40 || !bytes.Equal(new(sketch).encode(), nil) {
-		t.Errorf("got %d bytes", len(data))
+	if data := sketchOf(all).encode(); len(data) > 40 {
+		t.Errorf("got %d bytes, want at most 40", len(data))
 	}
+	if data := new(sketch).encode(); len(data) > 0 {
+		t.Errorf("got %d bytes of an empty sketch, want none", len(data))
+	}
+}
+
+// TestSketchLimits checks the first bucket, the last one, and a sketch without latencies.
+func TestSketchLimits(t *testing.T) {
 	if got := sketchOf([]int64{0, math.MaxInt64}); got[0] != 1 || got[len(got)-1] != 1 {
 		t.Errorf("got %v, want the first and the last bucket", *got)
 	}

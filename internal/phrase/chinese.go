@@ -118,7 +118,7 @@ var chinese = map[string]string{
 	"the last one was sent there at %s, and then %d in a row elsewhere":             "最后一个于 %s 被转发到该节点，此后连续 %d 个被转发到其他节点",
 	"in the last round: %s":          "最后一轮：%s",
 	"the traffic of %s reaches zero": "%s 的流量归零", "none of our clients was sent there": "我们的客户端均未被转发到该节点",
-	"the balancer said all the time that it sends requests to %s":                  "负载均衡器始终报告在向 %s 转发请求",
+	"the balancer never reported that it drains %s":                                "负载均衡器从未报告正在排空 %s",
 	"measured with own clients: there is no evidence of the balancer about drains": "以自身客户端测得：负载均衡器没有提供排空信息",
 	"new clients were sent there all the time":                                     "新客户端始终被转发到该节点", "neither the balancer nor new clients provide evidence": "负载均衡器与新客户端均未提供依据",
 	"the last answer to a client of ours came at %s": "我们的客户端最后一次得到应答是在 %s", "%s, but for sessions that it had before: %d of ours stayed": "%s，原有会话除外：我们的 %d 个会话仍保留",

@@ -125,8 +125,8 @@ func TestPopulationSpreads(t *testing.T) {
 	}
 }
 
-// TestPopulationNoticesARestart checks that each session of the node that restarts is
-// lost once, and no other session is.
+// TestPopulationNoticesARestart checks that the harm after a restart is one period, and
+// that only sessions of the restarted node are affected.
 func TestPopulationNoticesARestart(t *testing.T) {
 	cluster, population, stop := start(t, demo.Config{}, Config{Sticky: true, Users: 18})
 	until(t, population.Log(), "100 requests", func(got Totals) bool { return got.All() >= 100 })
