@@ -90,7 +90,7 @@ func TestFirstRequests(t *testing.T) {
 				elsewhere(r, "node2", "node1")
 				lost(older(r, "node1", "node2", "node2"))
 				lost(older(r, "node2", "node3", "node3"))
-			}, checks.Unknown, []string{"critical balancer_remapped [node1 node2]", "critical session_lost/after a move [node1 node2] <- balancer_remapped"},
+			}, checks.Unknown, []string{"critical balancer_remapped [node1 node2]"},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -76,13 +76,17 @@ const listTakesOver = 5 * time.Second
 // the balancer hashes over the nodes that are left, and one has just left or returned,
 // the first answer from elsewhere is enough, also to a client of this round. So is a move for
 // good to a node that is not listed, which only another list explains. Other clients of this round
-// must have been answered by their first node several times before.
+// must have been answered by their first node several times before, or older ones have moved as well.
 func (rem *remaps) findRemap() *observedRemap {
 	if rem.round.Past == nil || rem.round.policy() == probes.PolicyNone || rem.round.policy() == probes.PolicyShared || len(rem.movement.drifts) > 0 {
 		return nil
 	}
 	r := &observedRemap{}
 	nodes := make(map[string]bool)
+	olderMoved := slices.ContainsFunc(rem.outcomes.traces, func(tr *trace) bool {
+		a, _ := rem.movedForGood(tr)
+		return tr.Continued && tr.holder != "" && a != nil
+	})
 	for _, trace := range rem.outcomes.traces {
 		if trace.holder == "" || !slices.ContainsFunc(trace.allAnswers(), (*answer).answeredBy) {
 			continue
@@ -90,7 +94,7 @@ func (rem *remaps) findRemap() *observedRemap {
 		a, settled := rem.movedForGood(trace)
 		rehashed := a != nil && rem.rehashedAt(a.At)
 		switched := settled && IsUnlisted(a.servingNode) && !IsUnlisted(trace.holder)
-		if !trace.Continued && !rehashed && !switched && !(settled && rem.wasKept(trace, a.At)) {
+		if !trace.Continued && !rehashed && !switched && !(settled && (olderMoved || rem.wasKept(trace, a.At))) {
 			continue
 		}
 		r.Of++
