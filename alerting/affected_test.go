@@ -54,13 +54,13 @@ func TestAffectedOfAnIncident(t *testing.T) {
 		findings []alerting.Member
 		want     checks.Affected
 	}{
-		"no finding":           {nil, checks.Affected{}},
-		"none is estimated":    {[]alerting.Member{member(0, 0, false)}, checks.Affected{}},
-		"the worst":            {[]alerting.Member{member(0.2, 5, false), member(0.5, 4, false), member(0.5, 3, false)}, checks.Affected{Share: 0.5, Of: 4}},
-		"one that is over":     {[]alerting.Member{member(0.9, 9, true), member(0.1, 10, false)}, checks.Affected{Share: 0.1, Of: 10}},
-		"only one over is":     {[]alerting.Member{member(0.9, 9, true), member(0, 0, false)}, checks.Affected{}},
-		"resolved":             {[]alerting.Member{member(0.9, 9, true), member(0.1, 10, true)}, checks.Affected{Share: 0.9, Of: 9}},
-		"nobody of many is so": {[]alerting.Member{member(0, 12, false), member(0, 0, false)}, checks.Affected{Of: 12}},
+		"no finding":                             {nil, checks.Affected{}},
+		"none is estimated":                      {[]alerting.Member{member(0, 0, false)}, checks.Affected{}},
+		"the worst":                              {[]alerting.Member{member(0.2, 5, false), member(0.5, 4, false), member(0.5, 3, false)}, checks.Affected{Share: 0.5, Of: 4}},
+		"an ended finding is ignored":            {[]alerting.Member{member(0.9, 9, true), member(0.1, 10, false)}, checks.Affected{Share: 0.1, Of: 10}},
+		"only the ended finding has an estimate": {[]alerting.Member{member(0.9, 9, true), member(0, 0, false)}, checks.Affected{}},
+		"resolved":                               {[]alerting.Member{member(0.9, 9, true), member(0.1, 10, true)}, checks.Affected{Share: 0.9, Of: 9}},
+		"no client of 12 is affected":            {[]alerting.Member{member(0, 12, false), member(0, 0, false)}, checks.Affected{Of: 12}},
 	} {
 		i := alerting.Incident{Findings: tt.findings}
 		if got := i.Affected(); got != tt.want {

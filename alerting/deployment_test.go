@@ -31,34 +31,34 @@ func TestExplains(t *testing.T) {
 		age     time.Duration
 		want    holdBack
 	}{
-		"a touched node is down":                      {about("node_down", "node1"), time.Hour, holdTouchedNode},
-		"another is":                                  {about("node_down", "node3"), 0, notTouched},
-		"all are, for a moment":                       {group(about("node_down", "node1")), 60 * s, holdTouchedNode},
-		"all are, for long":                           {group(about("node_down", "node1")), 61 * s, notLongOutage},
-		"a touched node is ejected":                   {about("node_ejected", "node2"), time.Hour, holdTouchedNode},
-		"a touched node starts":                       {about("node_paused", "node2"), time.Hour, holdTouchedNode},
-		"its page fails":                              {about("page_failing", "node2"), time.Hour, holdTouchedNode},
-		"another one's page fails":                    {about("page_failing", "node3"), 0, notTouched},
-		"a page fails for clients, for a moment":      {about("page_failing"), 60 * s, holdShortOutage},
-		"for long":                                    {about("page_failing"), 61 * s, notLongOutage},
-		"the balancer errs, for a moment":             {about("balancer_error", "node1"), 60 * s, holdShortOutage},
-		"the balancer errs, for long":                 {about("balancer_error", "node1"), 61 * s, notLongOutage},
-		"no answer, for a moment":                     {about("balancer_down"), 60 * s, holdShortOutage},
-		"no answer, for long":                         {about("balancer_down"), 61 * s, notLongOutage},
-		"sessions of touched nodes are lost":          {about("session_lost", "node1", "node2"), time.Hour, holdTouchedOwner},
-		"sessions of one that is not, too":            {about("session_lost", "node1", "node3"), 6 * s, notTouched},
-		"sessions of a node that is not, just now":    {about("session_lost", "node3"), 4 * s, holdUnsettled},
-		"sessions of a node that is not, a while ago": {about("session_lost", "node3"), 5 * s, notTouched},
-		"nobody knows of which node":                  {about("session_rollback"), 5 * s, notTouched},
-		"they move away from touched nodes":           {about("session_drift", "node2"), time.Hour, holdTouchedOwner},
-		"clients with sessions get errors, briefly":   {about("session_failing", "node2"), 60 * s, holdTouchedOwner},
-		"clients with sessions get errors, for long":  {about("session_failing", "node2"), 61 * s, notLongOutage},
-		"one session belongs to two":                  {about("session_leaked", "node1"), 0, notLeaked},
-		"the pool changed":                            {about("balancer_remapped"), time.Hour, holdTouchedOwner},
-		"a node answers that is not listed":           {about("unknown_node"), time.Hour, holdNewNode},
-		"versions differ":                             {about("version_skew", "node1", "node3"), time.Hour, holdMixedVersions},
-		"a dependency is down":                        {about("dependency_down", "node1"), 0, notByDeployment},
-		"a certificate expires":                       {about("certificate_expiring", "node1"), 0, notByDeployment},
+		"a touched node is down":                          {about("node_down", "node1"), time.Hour, holdTouchedNode},
+		"another node is down":                            {about("node_down", "node3"), 0, notTouched},
+		"all nodes are down, for a moment":                {group(about("node_down", "node1")), 60 * s, holdTouchedNode},
+		"all nodes are down, for long":                    {group(about("node_down", "node1")), 61 * s, notLongOutage},
+		"a touched node is ejected":                       {about("node_ejected", "node2"), time.Hour, holdTouchedNode},
+		"a touched node starts":                           {about("node_paused", "node2"), time.Hour, holdTouchedNode},
+		"a page of a touched node fails":                  {about("page_failing", "node2"), time.Hour, holdTouchedNode},
+		"a page of another node fails":                    {about("page_failing", "node3"), 0, notTouched},
+		"a page fails for clients, for a moment":          {about("page_failing"), 60 * s, holdShortOutage},
+		"a page fails for clients, for long":              {about("page_failing"), 61 * s, notLongOutage},
+		"the balancer returns errors, for a moment":       {about("balancer_error", "node1"), 60 * s, holdShortOutage},
+		"the balancer returns errors, for long":           {about("balancer_error", "node1"), 61 * s, notLongOutage},
+		"the balancer does not answer, for a moment":      {about("balancer_down"), 60 * s, holdShortOutage},
+		"the balancer does not answer, for long":          {about("balancer_down"), 61 * s, notLongOutage},
+		"sessions of touched nodes are lost":              {about("session_lost", "node1", "node2"), time.Hour, holdTouchedOwner},
+		"sessions of a touched node and another are lost": {about("session_lost", "node1", "node3"), 6 * s, notTouched},
+		"sessions of another node are lost, just now":     {about("session_lost", "node3"), 4 * s, holdUnsettled},
+		"sessions of another node are lost, a while ago":  {about("session_lost", "node3"), 5 * s, notTouched},
+		"a session of an unknown node is rolled back":     {about("session_rollback"), 5 * s, notTouched},
+		"sessions move away from a touched node":          {about("session_drift", "node2"), time.Hour, holdTouchedOwner},
+		"clients with sessions get errors, briefly":       {about("session_failing", "node2"), 60 * s, holdTouchedOwner},
+		"clients with sessions get errors, for long":      {about("session_failing", "node2"), 61 * s, notLongOutage},
+		"a session is shown to two clients":               {about("session_leaked", "node1"), 0, notLeaked},
+		"the pool changed":                                {about("balancer_remapped"), time.Hour, holdTouchedOwner},
+		"a node answers that is not listed":               {about("unknown_node"), time.Hour, holdNewNode},
+		"versions differ":                                 {about("version_skew", "node1", "node3"), time.Hour, holdMixedVersions},
+		"a dependency is down":                            {about("dependency_down", "node1"), 0, notByDeployment},
+		"a certificate expires":                           {about("certificate_expiring", "node1"), 0, notByDeployment},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := Deployment{From: noon, Touched: []string{"node1", "node2"}}
@@ -74,10 +74,12 @@ func TestExplains(t *testing.T) {
 	}
 }
 
-// TestLossSeenOnce: a loss that no further round has found again may be that of a node which restarted
-// between two requests, unless the deployment names its nodes.
+// TestLossSeenOnce checks that a session loss that only one round found is held back,
+// because its node may have restarted between two requests. It is not held back if the
+// deployment names other nodes.
 func TestLossSeenOnce(t *testing.T) {
 	at := noon.Add(time.Hour)
+	// Last is the start of the round, Since its first evidence.
 	lost := checks.ActiveFinding{Finding: checks.Finding{Code: checks.SessionLost, Nodes: []string{"node3"}}, Since: at.Add(-6 * time.Second), Last: at.Add(-7 * time.Second)}
 	again := lost
 	again.Last = at.Add(-3 * time.Second)
@@ -131,24 +133,24 @@ func TestTouchedIn(t *testing.T) {
 	expect.Equal(t, "touched", want, TouchedIn(c, r, noon))
 }
 
-// A deployed is a rig with a deployment that starts at noon and touches nodes when
-// they are down.
-type deployed struct{ *rig }
+// A deploymentRig is a rig with a deployment that starts at noon and names no nodes: nodes
+// observed down count as touched.
+type deploymentRig struct{ *rig }
 
-func newDeployed(c Config) deployed {
-	r := deployed{newRig(c)}
+func newDeploymentRig(c Config) deploymentRig {
+	r := deploymentRig{newRig(c)}
 	r.manager.SetDeployments([]Deployment{{ID: "7", Cluster: "shop", Name: "4.2", From: noon}})
 	return r
 }
 
-func (deployed deployed) end(at time.Time) {
-	d := deployed.manager.deployments.list[0].clone()
-	d.To = at
-	deployed.manager.SetDeployments([]Deployment{d})
+func (d deploymentRig) end(at time.Time) {
+	deployment := d.manager.deployments.list[0].clone()
+	deployment.To = at
+	d.manager.SetDeployments([]Deployment{deployment})
 }
 
-// round runs a round and creates due summaries.
-func (d deployed) round(t *testing.T, at time.Time, active string) []string {
+// round runs a round and returns its notifications and due summaries as text.
+func (d deploymentRig) round(t *testing.T, at time.Time, active string) []string {
 	t.Helper()
 	found := findings(t, active)
 	for n := range found {
@@ -175,13 +177,13 @@ func (d deployed) round(t *testing.T, at time.Time, active string) []string {
 // minute.
 func TestDeployment(t *testing.T) {
 	const s = time.Second
-	type testCase struct {
+	type roundStep struct {
 		at     time.Duration
 		active string
 		want   []string
 	}
 	const summary = "ops deployment 4.2 of shop: 12 sessions moved, 3 lost, longest outage 3.4 s, "
-	for name, testCases := range map[string][]testCase{
+	for name, steps := range map[string][]roundStep{
 		"a rolling restart is summed up once": {
 			{5 * s, "critical node_down/node1; critical balancer_error", nil},
 			{15 * s, "", nil},
@@ -200,13 +202,13 @@ func TestDeployment(t *testing.T) {
 				"ops fired #1 node_down/node1 critical", summary + "still active: node down",
 			}},
 		},
-		"an event of the deployment is not, however long it is reported": {
+		"a restart during the deployment is never notified": {
 			{5 * s, "critical node_down/node1", nil},
 			{15 * s, "warning node_restarted/node1", nil},
 			{90 * s, "warning node_restarted/node1", []string{summary + "no active findings"}},
 			{135 * s, "warning node_restarted/node1", nil},
 		},
-		"what follows while its events are reported is told by its own cause": {
+		"an ejection after the grace period is notified separately": {
 			{5 * s, "critical node_down/node1", nil},
 			{15 * s, "warning node_restarted/node1", nil},
 			{90 * s, "warning node_restarted/node1", []string{summary + "no active findings"}},
@@ -227,13 +229,13 @@ func TestDeployment(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, restarts := range []bool{false, true} {
-				r := newDeployed(usual())
-				for _, sc := range testCases {
-					at := noon.Add(sc.at)
-					if sc.at >= 60*s && r.manager.deployments.list[0].To.IsZero() {
+				r := newDeploymentRig(usual())
+				for _, step := range steps {
+					at := noon.Add(step.at)
+					if step.at >= 60*s && r.manager.deployments.list[0].To.IsZero() {
 						r.end(noon.Add(60 * s))
 					}
-					expect.Equal(t, fmt.Sprintf("at %s, restarts: %v", sc.at, restarts), sc.want, r.round(t, at, sc.active))
+					expect.Equal(t, fmt.Sprintf("at %s, restarts: %v", step.at, restarts), step.want, r.round(t, at, step.active))
 					if restarts {
 						r.restart(at)
 					}
@@ -258,12 +260,12 @@ func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 		silences []Silence
 		want     []string
 	}{
-		"by routes":          {nil, []string{"ops"}},
-		"a node is silenced": {[]Silence{{Cluster: "shop", Node: "node1", From: noon, To: noon.Add(24 * time.Hour)}}, []string{"ops"}},
-		"all is":             {[]Silence{{Cluster: "shop", From: noon, To: noon.Add(24 * time.Hour)}}, nil},
+		"by routes":               {nil, []string{"ops"}},
+		"a node is silenced":      {[]Silence{{Cluster: "shop", Node: "node1", From: noon, To: noon.Add(24 * time.Hour)}}, []string{"ops"}},
+		"the cluster is silenced": {[]Silence{{Cluster: "shop", From: noon, To: noon.Add(24 * time.Hour)}}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newDeployed(c)
+			r := newDeploymentRig(c)
 			r.manager.SetSilences(tt.silences)
 			at := noon.Add(LongestDeployment + defaultGrace) // nobody ends it
 			step := r.manager.SumUp(at, "7", Counts{})
@@ -285,7 +287,7 @@ func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 // TestDeploymentCounts: clients, canaries, and the history know different sessions;
 // the larger count is used.
 func TestDeploymentCounts(t *testing.T) {
-	r := newDeployed(usual())
+	r := newDeploymentRig(usual())
 	for n := range 5 {
 		session := probes.Fingerprint(strconv.Itoa(n))
 		for range 3 { // it stays lost
@@ -305,16 +307,16 @@ func TestDeploymentCounts(t *testing.T) {
 // TestLostBeforeTakeover: sites report a lost session to the next owner of the cluster again, which counts
 // only those that the earlier one has not.
 func TestLostBeforeTakeover(t *testing.T) {
-	lost := func(r deployed, name string, after time.Duration) {
+	lost := func(r deploymentRig, name string, after time.Duration) {
 		r.manager.ObserveRequest(checks.Request{Cluster: "shop", Session: probes.Fingerprint(name), At: noon.Add(after), Outcome: checks.OutcomeLost})
 	}
-	first := newDeployed(usual())
+	first := newDeploymentRig(usual())
 	lost(first, "a", 2*time.Second)
 	lost(first, "b", time.Second)
 	stored := first.manager.deployments.list[0].clone()
 	stored.LastLost = stored.LastLost.Truncate(time.Millisecond)
 
-	next := newDeployed(usual())
+	next := newDeploymentRig(usual())
 	for range 2 { // announcements are read again at every change
 		next.manager.SetDeployments([]Deployment{stored})
 		lost(next, "a", 2*time.Second)
@@ -335,12 +337,12 @@ func TestCrashLoopOfDeployments(t *testing.T) {
 		lost     int
 		want     []string
 	}{
-		"all by deployments":                  {[]time.Duration{5 * s, 65 * s, 125 * s}, 0, nil},
-		"two by themselves":                   {[]time.Duration{-40 * s, -20 * s, 5 * s, 65 * s}, 0, nil},
-		"three by themselves, and later":      {[]time.Duration{-60 * s, -40 * s, -20 * s, 5 * s}, 0, []string{"ops fired #1 node_restarted/node1 crash loop warning"}},
-		"all, with sessions":                  {[]time.Duration{5 * s, 65 * s, 125 * s}, 7, nil},
-		"one after all of them":               {[]time.Duration{5 * s, 65 * s, 200 * s}, 0, nil},
-		"one after all of them, and sessions": {[]time.Duration{5 * s, 65 * s, 200 * s}, 7, []string{"ops fired #1 node_restarted/node1 crash loop warning"}},
+		"all by deployments":                            {[]time.Duration{5 * s, 65 * s, 125 * s}, 0, nil},
+		"two others before the deployments":             {[]time.Duration{-40 * s, -20 * s, 5 * s, 65 * s}, 0, nil},
+		"three others before the deployments":           {[]time.Duration{-60 * s, -40 * s, -20 * s, 5 * s}, 0, []string{"ops fired #1 node_restarted/node1 crash loop warning"}},
+		"all by deployments, with lost sessions":        {[]time.Duration{5 * s, 65 * s, 125 * s}, 7, nil},
+		"one after the deployments":                     {[]time.Duration{5 * s, 65 * s, 200 * s}, 0, nil},
+		"one after the deployments, with lost sessions": {[]time.Duration{5 * s, 65 * s, 200 * s}, 7, []string{"ops fired #1 node_restarted/node1 crash loop warning"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(usual())

@@ -26,9 +26,9 @@ func TestAlerts(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				in(t, func(t *testing.T, f *fake) {
 					time.Sleep(time.Until(n.At))
-					receipt, err := f.client(t, writer).Notify(t.Context(), n)
-					if err != nil || receipt != (alerting.DeliveryRef{}) {
-						t.Fatalf("got receipt %v, error %v, want none", receipt, err)
+					ref, err := f.client(t, writer).Notify(t.Context(), n)
+					if err != nil || ref != (alerting.DeliveryRef{}) {
+						t.Fatalf("got reference %v, error %v, want none", ref, err)
 					}
 					receivertest.CompareGolden(t, name, receivertest.Indent(t, f.bodies[0]))
 				})
@@ -45,10 +45,10 @@ func TestRefresh(t *testing.T) {
 		deliver(t, a, n)
 		for range 2 {
 			time.Sleep(alertmanager.DefaultResend)
-			keep(t, a, n.Incident)
+			refresh(t, a, n.Incident)
 		}
-		keep(t, a)
-		// Of the three, one sent after the other, the last has the most left.
+		refresh(t, a)
+		// The remaining time is computed at the end of the test, so the newest alert has the most.
 		want := [][]string{{"dependency_down critical 1m0s"}, {"dependency_down critical 2m0s"}, {"dependency_down critical 3m0s"}}
 		expect.Equal(t, "alerts", want, f.alerts(t))
 	})
@@ -64,10 +64,10 @@ func TestRelabelled(t *testing.T) {
 		time.Sleep(time.Until(worse.At))
 		deliver(t, a, worse)
 		time.Sleep(time.Second)
-		keep(t, a, worse.Incident)
+		refresh(t, a, worse.Incident)
 		want := [][]string{
 			{"dependency_down warning 2m21s"},
-			{"dependency_down warning over", "dependency_down critical 2m59s"},
+			{"dependency_down warning ended", "dependency_down critical 2m59s"},
 			{"dependency_down critical 3m0s"},
 		}
 		expect.Equal(t, "alerts", want, f.alerts(t))
@@ -81,8 +81,8 @@ func TestResolvedStaysSo(t *testing.T) {
 		a, n := f.client(t, receivertest.English()), example.Resolved()
 		time.Sleep(time.Until(n.At))
 		deliver(t, a, n)
-		keep(t, a, example.Reminder().Incident)
-		expect.Equal(t, "alerts", [][]string{{"dependency_down critical over"}}, f.alerts(t))
+		refresh(t, a, example.Reminder().Incident)
+		expect.Equal(t, "alerts", [][]string{{"dependency_down critical ended"}}, f.alerts(t))
 	})
 }
 
@@ -93,10 +93,10 @@ func TestNewestWins(t *testing.T) {
 		a, late := f.client(t, receivertest.English()), example.Fired()
 		late.Incident.Severity = "warning"
 		time.Sleep(time.Until(example.Resolved().At.Add(time.Minute)))
-		keep(t, a, example.Developed().Incident)
+		refresh(t, a, example.Developed().Incident)
 		deliver(t, a, late)
 		deliver(t, a, example.Resolved())
-		want := [][]string{{"dependency_down critical 3m0s"}, {"dependency_down critical over"}}
+		want := [][]string{{"dependency_down critical 3m0s"}, {"dependency_down critical ended"}}
 		expect.Equal(t, "alerts", want, f.alerts(t))
 	})
 }
@@ -133,7 +133,7 @@ func TestDelivery(t *testing.T) {
 		outbox := outboxtest.New(example.Now(example.Fired()), example.Now(example.Resolved()))
 		receivertest.Dispatch(t, f.client(t, receivertest.English()), outbox)
 		receivertest.CheckDelivered(t, outbox)
-		if got := f.alerts(t); len(got) != 2 || got[1][0] != "dependency_down critical over" {
+		if got := f.alerts(t); len(got) != 2 || got[1][0] != "dependency_down critical ended" {
 			t.Errorf("got alerts %q, want two, the last over", got)
 		}
 	})

@@ -75,7 +75,7 @@ func (f *fake) client(t *testing.T, writer message.Writer) *alertmanager.Alertma
 }
 
 // alerts formats the alerts of each request: "critical 1h" fires for another hour,
-// "critical over" has ended.
+// "critical ended" has ended.
 func (f *fake) alerts(t *testing.T) [][]string {
 	t.Helper()
 	f.mu.Lock()
@@ -96,12 +96,12 @@ func (f *fake) alerts(t *testing.T) [][]string {
 		}
 		var lines []string
 		for _, a := range alerts {
-			ends := "over"
+			ends := "ended"
 			if left := time.Until(a.EndsAt); left > 0 {
 				ends = left.String()
 			}
 			if a.EndsAt.Before(a.StartsAt) {
-				ends = "never"
+				t.Errorf("alert ends before it starts: %s", body)
 			}
 			lines = append(lines, a.Labels["alertname"]+" "+a.Labels["severity"]+" "+ends)
 		}
@@ -117,7 +117,7 @@ func deliver(t *testing.T, a *alertmanager.Alertmanager, n alerting.Notification
 	}
 }
 
-func keep(t *testing.T, a *alertmanager.Alertmanager, firing ...alerting.Incident) {
+func refresh(t *testing.T, a *alertmanager.Alertmanager, firing ...alerting.Incident) {
 	t.Helper()
 	must.Succeed(t, a.Refresh(t.Context(), firing))
 }

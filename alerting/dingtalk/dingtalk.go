@@ -81,7 +81,7 @@ func New(c Config) (*Robot, error) {
 // Notify offers the headline and the links only.
 func (r *Robot) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	m := r.writer.Write(n)
-	return alerting.DeliveryRef{}, post.Shortened(func(limit int) error {
+	return alerting.DeliveryRef{}, post.SendWithin(func(limit int) error {
 		return r.post(ctx, m, limit)
 	}, maxText, maxShort)
 }

@@ -35,7 +35,7 @@ func (w Writer) facts(incident alerting.Incident) []Fact {
 		{Label: labels.target, Value: name(incident.Cause.Target)},
 	}
 	if incident.Flapping {
-		all = append(all, Fact{Label: labels.flapping, Value: labels.comesAndGoes})
+		all = append(all, Fact{Label: labels.flapping, Value: labels.flappingDetail})
 	}
 	return slices.DeleteFunc(all, func(f Fact) bool { return f.Value == "" })
 }

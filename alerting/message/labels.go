@@ -7,21 +7,21 @@ import (
 
 // labels has the fixed texts of messages in one language.
 type labels struct {
-	headline   string // with severity, cluster and title
+	headline   string // format: severity, resolved or deployment; clusters; title or name
 	severities map[checks.Severity]string
 	resolved   string
 
-	// Labels of facts; comesAndGoes is the value of flapping.
+	// Labels of facts; flappingDetail is the value of flapping.
 	severity, cluster, clusters, node, nodes, dependency, target string
-	affected, since, until, flapping, comesAndGoes               string
+	affected, since, until, flapping, flappingDetail             string
 
 	sentBy, mayRepeat string // mayRepeat follows the name of an instance
 
 	// Titles of sections, and texts of links.
-	evidence, consequences, remedy, news string
-	page, acknowledge, silence, grafana  string
+	evidence, consequences, remedy, news        string
+	incidentLink, acknowledge, silence, grafana string
 
-	deployment, nodesChanged, active string // of the summary of a deployment
+	deployment, nodesChanged, stillActive string // of the summary of a deployment
 
 	ongoingFor    string // with a duration
 	resolvedAfter string // with a duration, a number of findings and a severity
@@ -29,7 +29,7 @@ type labels struct {
 	acknowledged  string // with a name and a time
 	somebody      string
 	more          string // with a number
-	ended         string // after the title of a finding that has ended
+	ended         string // after a title or a node name that has ended
 
 	zone         string // after a label, with the zone of times
 	colon, comma string
@@ -50,14 +50,14 @@ var english = labels{
 	resolved:   "Resolved",
 
 	severity: "Severity", cluster: "Cluster", clusters: "Clusters", node: "Node", nodes: "Nodes", dependency: "Dependency", target: "Target",
-	affected: "Affected", since: "Since", until: "Until", flapping: "Flapping", comesAndGoes: "findings appear and disappear",
+	affected: "Affected", since: "Since", until: "Until", flapping: "Flapping", flappingDetail: "findings appear and disappear",
 
 	sentBy: "Sent by", mayRepeat: ", which cannot reach the fleet's database: another instance may send this, too",
 
 	evidence: "Evidence", consequences: "Consequences", remedy: "What to do", news: "What happened",
-	page: "Incident", acknowledge: "Acknowledge", silence: "Silence", grafana: "Grafana",
+	incidentLink: "Incident", acknowledge: "Acknowledge", silence: "Silence", grafana: "Grafana",
 
-	deployment: "Deployment", nodesChanged: "Nodes changed", active: "Still active",
+	deployment: "Deployment", nodesChanged: "Nodes changed", stillActive: "Still active",
 
 	ongoingFor:    "Ongoing for %s.",
 	resolvedAfter: "Resolved after %s. Findings: %d, highest severity: %s.",
@@ -76,14 +76,14 @@ var chinese = labels{
 	resolved:   "已恢复",
 
 	severity: "级别", cluster: "集群", clusters: "集群", node: "节点", nodes: "节点", dependency: "依赖服务", target: "目标",
-	affected: "影响范围", since: "始于", until: "结束于", flapping: "抖动", comesAndGoes: "反复出现和消失",
+	affected: "影响范围", since: "始于", until: "结束于", flapping: "抖动", flappingDetail: "反复出现和消失",
 
 	sentBy: "发送者", mayRepeat: "，它无法连接 fleet 的数据库，因此其他实例也可能发送此消息",
 
 	evidence: "证据", consequences: "由此引起", remedy: "处理建议", news: "经过",
-	page: "事件详情", acknowledge: "认领", silence: "静默", grafana: "Grafana",
+	incidentLink: "事件详情", acknowledge: "认领", silence: "静默", grafana: "Grafana",
 
-	deployment: "发布小结", nodesChanged: "涉及节点", active: "尚未恢复",
+	deployment: "发布小结", nodesChanged: "涉及节点", stillActive: "尚未恢复",
 
 	ongoingFor:    "已持续 %s，尚未恢复。",
 	resolvedAfter: "历时 %s后恢复。共 %d 个问题，最高级别：%s。",

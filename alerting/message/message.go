@@ -86,7 +86,7 @@ func (w Writer) writeDeployment(notification alerting.Notification) Message {
 			{Label: labels.since, Value: w.moment(s.From)},
 			{Label: labels.until, Value: w.moment(s.End())},
 		},
-		Consequences: Section{labels.active, w.active(s)},
+		Consequences: Section{labels.stillActive, w.active(s)},
 		colon:        labels.colon,
 	}
 	message.Facts = slices.DeleteFunc(message.Facts, func(f Fact) bool { return f.Value == "" })

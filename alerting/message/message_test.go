@@ -61,7 +61,7 @@ func TestAlone(t *testing.T) {
 
 func TestZeroWriter(t *testing.T) {
 	m := message.Writer{}.Write(alerting.Notification{Kind: alerting.NotificationFired})
-	expect.Equal(t, "the headline of an empty notice", "[] stickwatch: ?", m.Headline)
+	expect.Equal(t, "the headline of an empty notification", "[] stickwatch: ?", m.Headline)
 	if len(m.Links) != 0 {
 		t.Errorf("got links %v, want none", m.Links)
 	}

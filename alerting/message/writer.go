@@ -170,7 +170,7 @@ func (w Writer) links(i alerting.Incident) []Link {
 	l := w.labels()
 	var links []Link
 	if page := w.PageOf(i); page != "" {
-		links = append(links, Link{Text: l.page, URL: page})
+		links = append(links, Link{Text: l.incidentLink, URL: page})
 		if i.State == alerting.Firing && i.Acknowledged.IsZero() {
 			links = append(links, Link{l.acknowledge, page + "#acknowledge", "acknowledge"}, Link{l.silence, page + "#silence", "silence"})
 		}

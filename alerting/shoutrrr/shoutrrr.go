@@ -184,7 +184,7 @@ func (c *chat) send(ctx context.Context, n alerting.Notification, m message.Mess
 	if c.at != nil {
 		endpoint.URL = c.at(n)
 	}
-	return alerting.DeliveryRef{}, post.Shortened(func(limit int) error {
+	return alerting.DeliveryRef{}, post.SendWithin(func(limit int) error {
 		content, err := post.JSON(c.body(n, m, limit))
 		if err != nil {
 			return alerting.Permanent{Err: err}

@@ -108,7 +108,7 @@ func (m *mailer) encryption(p *parameters) error {
 func (m *mailer) send(ctx context.Context, n alerting.Notification, text message.Message) (alerting.DeliveryRef, error) {
 	id := m.messageID(n.ID)
 	ref := alerting.DeliveryRef{Thread: cmp.Or(n.Thread, id)}
-	return ref, post.Shortened(func(limit int) error {
+	return ref, post.SendWithin(func(limit int) error {
 		return m.deliver(ctx, n.ID, m.compose(id, n.Thread, n.At, text, limit))
 	}, maxMail, shortMail)
 }

@@ -84,7 +84,7 @@ func judgeTelegram(status int, answer []byte) (judged bool, err error) {
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
-		return true, alerting.Retriable{After: post.Pause(time.Duration(min(a.Parameters.RetryAfter, 1<<30)) * time.Second), Err: err}
+		return true, alerting.Retriable{After: post.BoundPause(time.Duration(min(a.Parameters.RetryAfter, 1<<30)) * time.Second), Err: err}
 	case status >= 500:
 		return true, alerting.Retriable{Err: err}
 	case about("message is too long", "parse entities", "text is empty"):

@@ -54,7 +54,7 @@ var advice = map[string]string{
 func classify(doing string, err error) error {
 	described := fmt.Errorf("%s: %w", doing, readable(err))
 	if limited, ok := errors.AsType[*api.RateLimitedError](err); ok {
-		return alerting.Retriable{After: post.Pause(limited.RetryAfter), Err: described}
+		return alerting.Retriable{After: post.BoundPause(limited.RetryAfter), Err: described}
 	}
 	if refused, ok := errors.AsType[alerting.Retriable](err); ok { // from a webhook
 		return alerting.Retriable{After: refused.After, Err: described}

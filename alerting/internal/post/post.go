@@ -28,8 +28,8 @@ import (
 // the receiver may show the message twice.
 const Timeout = 20 * time.Second
 
-// maxAnswer is the number of bytes read of a response. The connection is reused only if
-// this is all of it.
+// maxAnswer is the number of bytes read of a response. A longer response closes the
+// connection.
 const maxAnswer = 64 << 10
 
 // Client returns a copy of base that has a timeout and follows no redirect to another
@@ -103,7 +103,7 @@ func (e Endpoint) Post(ctx context.Context, header http.Header, body []byte) err
 }
 
 // A Refusal is an HTTP response that did not accept a message.
-type Refusal struct { //nolint:errname // what the receiver answered, which classify makes an error
+type Refusal struct { //nolint:errname // an HTTP response that is an error; named after its meaning
 	Status int
 	Answer string // the part to show; "": nothing
 }
@@ -152,21 +152,24 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	seconds, err := strconv.ParseUint(value, 10, 31)
 	switch {
 	case err == nil:
-		return Pause(time.Duration(seconds) * time.Second)
+		return BoundPause(time.Duration(seconds) * time.Second)
 	case errors.Is(err, strconv.ErrRange):
 		return alerting.MaxReceiverPause
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return Pause(at.Sub(now))
+		return BoundPause(at.Sub(now))
 	}
 	return 0
 }
 
-// Pause bounds the pause that a receiver asked for.
-func Pause(asked time.Duration) time.Duration { return min(max(asked, 0), alerting.MaxReceiverPause) }
+// BoundPause bounds the pause that a receiver asked for.
+func BoundPause(asked time.Duration) time.Duration {
+	return min(max(asked, 0), alerting.MaxReceiverPause)
+}
 
-// BoundRetryAfter wraps next, or the default transport for nil, for a client library
-// that parses Retry-After itself and fails for large numbers.
+// BoundRetryAfter returns a RoundTripper that replaces a Retry-After number that
+// overflows with alerting.MaxReceiverPause. Slack's client fails for such numbers. A nil next
+// is the default transport.
 func BoundRetryAfter(next http.RoundTripper) http.RoundTripper {
 	if next == nil {
 		next = http.DefaultTransport
@@ -197,9 +200,9 @@ func JSON(v any) ([]byte, error) {
 	return bytes.TrimRight(out.Bytes(), "\n"), err
 }
 
-// Shortened calls send with each length limit in turn until the error is not an alerting.Permanent, and returns the
-// last error.
-func Shortened(send func(limit int) error, limits ...int) (err error) {
+// SendWithin calls send with each length limit, longest first, until the receiver does not
+// refuse the message, and returns the last error. An alerting.Permanent is a refusal.
+func SendWithin(send func(limit int) error, limits ...int) (err error) {
 	for _, limit := range limits {
 		err = send(limit)
 		if _, refused := errors.AsType[alerting.Permanent](err); !refused {
