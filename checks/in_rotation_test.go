@@ -9,7 +9,8 @@ import (
 	"stickwatch/probes"
 )
 
-// failing returns a healthy round with a node that fails when asked directly.
+// failing returns a function that builds a round in which node1 and node3 serve clients and
+// node2 fails when asked directly, and then applies change.
 func failing(change func(*round)) func() *round {
 	return from(threeNodes, func(r *round) {
 		r.visit("node1", "node1", "node1")
@@ -31,7 +32,7 @@ var inRotation = []string{"warning node_down/node2", "critical node_failing_in_r
 
 var failingSpecs = []spec{
 	{
-		name: "it signed the error",
+		name: "the error response carries node2's label",
 		round: changed(func(r *round) {
 			r.Traces[1].Steps[3].Status = 500
 		}),
@@ -41,7 +42,7 @@ var failingSpecs = []spec{
 		},
 	},
 	{
-		name: "a client targeted at it got an error",
+		name: "a client targeted at node2 gets an error",
 		round: failing(func(r *round) {
 			w := r.visit("")
 			w.Expected, w.Steps[0].Status = "node2", 502
@@ -49,7 +50,7 @@ var failingSpecs = []spec{
 		want: inRotation,
 	},
 	{
-		name: "its own session's client got no answer in time",
+		name: "a client with a session on node2 times out",
 		round: failing(func(r *round) {
 			w := r.visit("node2", "")
 			w.Steps[1].Exchange = hung(testPage)
@@ -57,26 +58,26 @@ var failingSpecs = []spec{
 		want: inRotation,
 	},
 	{
-		name:  "its own session's client got an error before the round",
+		name:  "a client with a session on node2 got an error before the round",
 		round: failing(errorBefore),
 		want:  inRotation,
 	},
 	{
-		name:  "its own session's client got an error before the round, but it has recovered",
+		name:  "a client with a session on node2 got an error before the round, but node2 has recovered",
 		round: changed(errorBefore),
 	},
 	{
-		name:  "it is the only one that fails, and a client got an error",
+		name:  "only node2 fails, and a client gets an error",
 		round: failing(func(r *round) { r.visit("").Steps[0].Status = 502 }),
 		want:  inRotation,
 	},
 	{
-		name:  "it is the only one that fails, and a plain request got an error",
+		name:  "only node2 fails, and a request without a session gets an error",
 		round: failing(func(r *round) { r.Balancers[0].Primary.Status = 502 }),
 		want:  inRotation,
 	},
 	{
-		name: "its session page fails, and nothing else",
+		name: "only the session page of node2 fails",
 		round: changed(func(r *round) {
 			session := page(testPage, 500)
 			r.node("node2").Primary, r.node("node2").Session = page("/status", 200), &session
@@ -89,7 +90,7 @@ var failingSpecs = []spec{
 		},
 	},
 	{
-		name: "a client targeted at it is redirected in circles, and so are we",
+		name: "a client targeted at node2 and a direct request get a redirect loop",
 		round: failing(func(r *round) {
 			circles := page(testPage, 302)
 			circles.Failure, circles.Error = probes.FailureRedirect, "redirect loop"
@@ -100,7 +101,7 @@ var failingSpecs = []spec{
 		want: inRotation,
 	},
 	{
-		name: "it was tried first, and another node answered",
+		name: "the log shows node2 tried before node3",
 		round: changed(func(r *round) {
 			r.down("node2")
 			r.visit("10.0.0.2:8080, 10.0.0.3:8080")
@@ -108,16 +109,16 @@ var failingSpecs = []spec{
 		want: inRotation,
 	},
 	{
-		name:  "tried with an answer: it answered with a redirect to another upstream",
+		name:  "the log shows that node2 answered with a redirect to another upstream",
 		round: changed(func(r *round) { r.visit("10.0.0.2:8080 : 10.0.0.3:8080") }),
 	},
 	{
-		name:  "not in rotation: no client got an error",
+		name:  "not in rotation: no client gets an error",
 		round: failing(func(*round) {}),
 		want:  []string{"warning node_down/node2"},
 	},
 	{
-		name: "not in rotation: a client targeted at a well node got the error",
+		name: "not in rotation: a client targeted at a healthy node gets the error",
 		round: failing(func(r *round) {
 			w := r.visit("")
 			w.Expected, w.Steps[0].Status = "node1", 500
@@ -125,14 +126,14 @@ var failingSpecs = []spec{
 		want: []string{"warning node_down/node2"},
 	},
 	{
-		name: "not in rotation: the balancer did not even take the connection",
+		name: "not in rotation: the balancer does not accept the connection",
 		round: failing(func(r *round) {
 			r.visit("").Steps[0].Exchange = probes.Exchange{At: began, Path: testPage, Failure: probes.FailureTimeout}
 		}),
 		want: []string{"warning node_down/node2"},
 	},
 	{
-		name: "the node is not known: two nodes fail",
+		name: "two nodes fail, and either may have caused the error",
 		round: failing(func(r *round) {
 			r.direct("node3", refused(testPage))
 			r.visit("").Steps[0].Status = 500
@@ -140,7 +141,7 @@ var failingSpecs = []spec{
 		want: []string{"warning node_down/node2", "warning node_down/node3"},
 	},
 	{
-		name: "a backup that fails is not asked",
+		name: "a failing backup is not blamed for a client's error",
 		round: failing(func(r *round) {
 			r.Cluster.Nodes[1].Backup = true
 			r.visit("").Steps[0].Status = 500
@@ -172,14 +173,15 @@ func TestDeadAndStillTried(t *testing.T) {
 		errorBefore(r)
 	}
 	for name, tc := range map[string]struct {
-		change func(*round)
-		want   checks.MessageID
+		change  func(*round)
+		want    checks.MessageID
+		wantWhy bool // the summary says why a health check is missing
 	}{
-		"it has just died":                        {died(20), checks.MsgTakeOut},
-		"it died long ago":                        {died(90), checks.MsgEjectFailing},
-		"it died long ago, and only canaries try": {returning, checks.MsgTakeOut},
-		"its server has no health check":          {statistics(true), checks.MsgAddCheck},
-		"its server has a health check":           {statistics(false), checks.MsgTakeOut},
+		"it has just died":                        {died(20), checks.MsgTakeOut, false},
+		"it died long ago":                        {died(90), checks.MsgEjectFailing, true},
+		"it died long ago, and only canaries try": {returning, checks.MsgTakeOut, false},
+		"its server has no health check":          {statistics(true), checks.MsgAddCheck, true},
+		"its server has a health check":           {statistics(false), checks.MsgTakeOut, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -187,8 +189,15 @@ func TestDeadAndStillTried(t *testing.T) {
 			tc.change(r)
 			report := checks.Judge(r.Round)
 			at := slices.IndexFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.NodeFailingInRotation })
-			if at < 0 || report.Findings[at].Remedy.ID != tc.want || (report.Findings[at].Summary.Args.Why == nil) != (tc.want == checks.MsgTakeOut) {
-				t.Errorf("got %q, want %q as the remedy of %s", lines(report), tc.want, checks.NodeFailingInRotation)
+			if at < 0 {
+				t.Fatalf("got %q, want %s", lines(report), checks.NodeFailingInRotation)
+			}
+			finding := report.Findings[at]
+			if finding.Remedy.ID != tc.want {
+				t.Errorf("got remedy %q, want %q", finding.Remedy.ID, tc.want)
+			}
+			if why := finding.Summary.Args.Why; (why != nil) != tc.wantWhy {
+				t.Errorf("got reason %v in the summary, want one: %t", why, tc.wantWhy)
 			}
 			for _, problem := range unsound(r.Round, report) {
 				t.Error(problem)
@@ -197,9 +206,9 @@ func TestDeadAndStillTried(t *testing.T) {
 	}
 }
 
-// TestTriedAgainAndAgain tests that requests which fail because of one node are one harm as
-// long as the node has not been ready: a balancer that ejects it tries it once in each
-// fail_timeout.
+// TestTriedAgainAndAgain checks that failed requests count as one period of harm until their
+// node is ready again, so that a balancer's retry after each fail_timeout continues the old
+// one.
 func TestTriedAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	ago := func(seconds int) time.Time { return began.Add(-time.Duration(seconds) * time.Second) }
@@ -207,8 +216,8 @@ func TestTriedAgainAndAgain(t *testing.T) {
 		lastReady time.Time
 		want      bool // that clients fail is active at once
 	}{
-		"it was never well meanwhile": {ago(40), true},
-		"it was well in between":      {ago(10), false},
+		"never ready since": {ago(40), true},
+		"ready in between":  {ago(10), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

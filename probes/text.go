@@ -13,7 +13,7 @@ const MaxError = 240
 
 // Clean returns one line of a text that may come from a target, in valid UTF-8 and of
 // at most limit bytes. It has no control characters, no terminal escapes and no
-// characters that change the direction of text.
+// characters that change the direction of text. Only the first 4*limit bytes are read.
 func Clean(text string, limit int) string {
 	if len(text) > 4*limit {
 		text = text[:4*limit]

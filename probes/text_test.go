@@ -30,7 +30,7 @@ func TestClean(t *testing.T) {
 		{"abcdef", 2, ""},
 		{"abcdef", 0, ""},
 		{"a", 1, "a"},
-		{strings.Repeat("\x00", 100) + "late", 10, ""},
+		{strings.Repeat("\x00", 100) + "late", 10, ""}, // only the first 4*limit bytes are read
 	}
 	for _, tt := range tests {
 		if got := Clean(tt.text, tt.limit); got != tt.want {
@@ -39,8 +39,8 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// clean fails the test unless the result of Clean for text is valid.
-func clean(t interface{ Errorf(string, ...any) }, text string, limit int) {
+// checkClean fails the test unless the result of Clean for text is valid.
+func checkClean(t interface{ Errorf(string, ...any) }, text string, limit int) {
 	got := Clean(text, limit)
 	switch {
 	case len(got) > limit:
@@ -59,13 +59,13 @@ func clean(t interface{ Errorf(string, ...any) }, text string, limit int) {
 func TestCleanProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })).Draw(t, "text")
-		clean(t, text, rapid.IntRange(0, 64).Draw(t, "limit"))
+		checkClean(t, text, rapid.IntRange(0, 64).Draw(t, "limit"))
 	})
 }
 
 func FuzzClean(f *testing.F) {
 	f.Add("节点\x1b[31m\u202e\xff", uint8(5))
-	f.Fuzz(func(t *testing.T, text string, limit uint8) { clean(t, text, int(limit)) })
+	f.Fuzz(func(t *testing.T, text string, limit uint8) { checkClean(t, text, int(limit)) })
 }
 
 func TestFingerprintOf(t *testing.T) {

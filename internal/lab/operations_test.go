@@ -39,7 +39,7 @@ func TestOperations(t *testing.T) {
 	longest := slices.SortedStableFunc(slices.Values(pairings()), func(a, b pairing) int { return cmp.Compare(b.after, a.after) })
 	for run := range runs(t, "STICKWATCH_OPERATIONS_RUNS", 1) {
 		for _, p := range longest {
-			if results.played(p) <= run {
+			if results.earlierRuns(p) <= run {
 				todo <- p
 			}
 		}
@@ -108,7 +108,7 @@ func (p pairing) run(t *testing.T, results *results) (*operatedCluster, result) 
 func (p pairing) judge(c *operatedCluster) result {
 	r := result{Operation: p.operation.name, Balancer: p.front.name, At: c.began}
 	log := c.population.Log()
-	r.Users, r.Harmed = log.Totals().All(), log.Totals().Harmed()
+	r.Requests, r.Harmed = log.Totals().All(), log.Totals().Harmed()
 	harms := slices.DeleteFunc(log.Requests(), func(q users.Request) bool { return !q.Outcome.Harmful() })
 	r.Broken = p.want.broken(c, harms)
 	incidents := incidentsOf(c.recordingReceiver.since(time.Time{}))

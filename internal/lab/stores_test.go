@@ -84,9 +84,8 @@ func (s *mariadbStore) Put(ctx context.Context, id string, session demo.Session)
 	return err
 }
 
-// An msmStore keeps sessions as memcached-session-manager does without sticky sessions:
-// in a primary memcached and, as a backup, in the next. A session without its primary
-// is read from the backup and moves there.
+// An msmStore models memcached-session-manager without sticky sessions: it writes each
+// session to every memcached and reads it from the first that has it.
 type msmStore struct {
 	names []string // n1, n2
 	nodes map[string]*memcache.Client

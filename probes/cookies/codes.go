@@ -12,30 +12,30 @@ import (
 	"strconv"
 )
 
-// codes returns the texts that products compute from s and write into cookies. The
+// codesOf returns the texts that products compute from s and write into cookies. The
 // algorithms are from the products' sources: nginx's and Tengine's sticky modules, Caddy's
 // hashCookie, Traefik's Sticky, ingress-nginx's nodemap.lua, HAProxy's srv_set_dyncookie.
-func codes(s Server, opts Options) map[string]strength {
-	found := make(map[string]strength)
+func codesOf(s Server, opts Options) map[string]strength {
+	codes := make(map[string]strength)
 	for _, address := range s.addresses() {
-		found[address] = byBalancer        // Tengine with hash=plain
-		found[md5Hex(address)] = byAddress // nginx and Tengine
-		found[hmacHex(opts.Secret, address)] = byAddress
+		codes[address] = byBalancer                      // Tengine with hash=plain
+		codes[md5Hex(address)] = byAddress               // nginx and Tengine
+		codes[hmacHex(opts.Secret, address)] = byAddress // Caddy, also without a secret
 		if opts.Backend != "" {
-			found[md5Hex(opts.Backend+address)] = byAddress
+			codes[md5Hex(opts.Backend+address)] = byAddress // ingress-nginx, persistent affinity
 		}
 		if text, ok := dynamicCookie(opts.Secret, address); ok {
-			found[text] = byAddress
+			codes[text] = byAddress
 		}
 	}
 	for _, u := range s.urls() {
 		once := fnvHex(u)
-		found[sha256Hex(u)[:16]] = byAddress // Traefik 3
-		found[once] = byAddress              // Traefik 2, which hashes twice in some releases
-		found[fnvHex(once)] = byAddress
-		found[u] = byName // the first releases of Traefik 2, which do not hash
+		codes[sha256Hex(u)[:16]] = byAddress // Traefik 3
+		codes[once] = byAddress              // Traefik 2, which hashes twice in some releases
+		codes[fnvHex(once)] = byAddress
+		codes[u] = byName // the first releases of Traefik 2, which do not hash
 	}
-	return found
+	return codes
 }
 
 func md5Hex(text string) string {

@@ -34,7 +34,7 @@ type nodeIndex struct {
 func newNodeIndex(servers []Server, opts Options) nodeIndex {
 	n := nodeIndex{opts.Cookie, map[string]claim{}, map[string]string{}, map[netip.AddrPort]string{}}
 	for _, s := range servers {
-		for text, strength := range codes(s, opts) {
+		for text, strength := range codesOf(s, opts) {
 			if old, ok := n.codes[text]; ok && old.node != s.ID {
 				n.codes[text] = claim{}
 				continue
