@@ -110,11 +110,11 @@ func TestEvidence(t *testing.T) {
 		{"lost contents", from(counting, func(r *round) {
 			r.Traces[0].Steps[3].Value = ""
 		}), checks.SessionLost, []string{`session s:00000000 held 1002, and showed "" on node1 at 09:00:00.030`}},
-		{"the time left of a failing node", specOf("it is the only one that fails, and a plain request got an error"), checks.NodeFailingInRotation, []string{
+		{"the time left of a failing node", specOf("only node2 fails, and a request without a session gets an error"), checks.NodeFailingInRotation, []string{
 			"a plain request got /cluster/test: HTTP 502 at 09:00:00.000",
 			"the balancer's own health checks decide when it is ejected",
 		}},
-		{"a failing node under nginx", method(probes.MethodRoundRobin, specOf("it is the only one that fails, and a plain request got an error")), checks.NodeFailingInRotation, []string{
+		{"a failing node under nginx", method(probes.MethodRoundRobin, specOf("only node2 fails, and a request without a session gets an error")), checks.NodeFailingInRotation, []string{
 			"a plain request got /cluster/test: HTTP 502 at 09:00:00.000",
 			"with max_fails=1 nginx ejects it at the next failed connection or time-out, for 10s, in each worker; HTTP errors count only if proxy_next_upstream lists them",
 		}},
