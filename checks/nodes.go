@@ -235,14 +235,14 @@ type nodeDisruption struct {
 // failureRuns returns the failures and restarts of all nodes, grouped by those that
 // follow each other within the aftermath, as in a rolling restart. The newest run is
 // the first. Long outages and crash loops tell their own cost, also after their end, and
-// do not delay that of other nodes.
+// do not delay that of other nodes. Neither does a node that is paused for long.
 func (att *attribution) failureRuns() (runs [][]nodeDisruption) {
 	var all []nodeDisruption
 	for _, id := range att.round.everyNode() {
 		known := att.timelines.Nodes[id]
 		crashes := known.crashes()
 		for i, d := range known.Disruptions {
-			ongoing := i == len(known.Disruptions)-1 && !known.SilentSince.IsZero() && att.round.Started.Sub(known.SilentSince) >= longDown
+			ongoing := i == len(known.Disruptions)-1 && !known.UnreadySince.IsZero() && att.round.Started.Sub(known.UnreadySince) >= longDown
 			inLoop := len(crashes) > 0 && !d.To.Before(crashes[0])
 			if d.failed() && !d.NotifiedDown && !ongoing && !inLoop {
 				all = append(all, nodeDisruption{id, d})

@@ -1,6 +1,13 @@
 package checks_test
 
-import "stickwatch/probes"
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"stickwatch/checks"
+	"stickwatch/probes"
+)
 
 var nodeSpecs = []spec{
 	{
@@ -212,4 +219,24 @@ var dependencySpecs = []spec{
 			r.direct("node3", cancelled(testPage))
 		}),
 	},
+}
+
+// TestCostBesidePausedNode tests that a node that is paused does not delay what the restart of another one cost.
+func TestCostBesidePausedNode(t *testing.T) {
+	t.Parallel()
+	ago := func(d time.Duration) time.Time { return began.Add(-d) }
+	for since, want := range map[time.Duration]bool{30 * time.Second: false, time.Minute: true} {
+		r := changed(func(r *round) { r.say(probes.StatusReport{State: "paused"}, "node1") })()
+		r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{
+			"node1": {LastReady: ago(since), UnreadySince: ago(since), Disruptions: []checks.Disruption{
+				{Kind: checks.DisruptionDown, Span: checks.Span{From: ago(since), To: ago(3 * time.Second)}, Gone: ago(3 * time.Second)},
+			}},
+			"node2": {LastReady: ago(3 * time.Second), Disruptions: []checks.Disruption{
+				{Kind: checks.DisruptionRestart, Span: checks.Span{From: ago(40 * time.Second), To: ago(35 * time.Second)}, Gone: ago(35 * time.Second), Lost: 2},
+			}},
+		}}
+		if got := slices.Contains(lines(checks.Judge(r.Round)), "warning node_restarted/sessions lost [node2]"); got != want {
+			t.Errorf("paused for %v: got %q, want the cost: %t", since, lines(checks.Judge(r.Round)), want)
+		}
+	}
 }
