@@ -202,8 +202,8 @@ func (tl *timeline) signsOfClients(node string, timeline NodeTimeline) NodeTimel
 		}
 	}
 	for _, ex := range tl.nodes.direct[node].Pages {
-		if ex.Failure == probes.FailureRefused { // since the node was asked for its status
-			timeline = tl.addSign(node, timeline, DisruptionDown, timeline.LastReady, ex.At, askedDirectly(ex))
+		if ex.Failure == probes.FailureRefused { // it ended after it had been asked for its status
+			timeline = tl.addSign(node, timeline, DisruptionDown, tl.nodes.direct[node].Primary.At, ex.At, askedDirectly(ex))
 		}
 	}
 	return timeline
