@@ -13,6 +13,9 @@ import (
 // Backdate moves the end of the last full round into the past.
 func (w *Watcher) Backdate(by time.Duration) { w.fullRoundEnded = w.fullRoundEnded.Add(-by) }
 
+// BackdateWholeRound moves the last round that was not cut short into the past.
+func (w *Watcher) BackdateWholeRound(by time.Duration) { w.wholeRound = w.wholeRound.Add(-by) }
+
 // SetBackoff sets the minimum time between full rounds that a sign of trouble starts.
 func (w *Watcher) SetBackoff(d time.Duration) { w.backoff = d }
 

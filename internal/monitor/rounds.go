@@ -185,13 +185,14 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUpBatch, returnRes
 	emptyRound := w.prober.emptyRound(w.cluster) // starts before the first canary request
 	w.canaryPool.removeWithoutAddress()
 	var seen partialRound
+	until := w.roundEnd(emptyRound.Started)
 	round := begin(func() {
 		asked := make(chan struct{})
 		var both panics.Group
 		both.Go(func() { w.canaryPool.runRound(ctx, before, returnReserve, asked, w.intervals.Canary) })
 		both.Go(func() {
 			defer close(asked)
-			r, fresh = w.prober.round(ctx, emptyRound, w.evidenceReader, &seen, w.canaryPool.wantsLogin(w.cluster, w.intervals.CanaryAge), w.roundEnd(emptyRound.Started))
+			r, fresh = w.prober.round(ctx, emptyRound, w.evidenceReader, &seen, w.canaryPool.wantsLogin(w.cluster, w.intervals.CanaryAge), until)
 		})
 		both.Wait()
 		if before != nil {
@@ -214,15 +215,22 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUpBatch, returnRes
 		})
 	}
 	round.wait()
+	if until.IsZero() || time.Now().Before(until) {
+		w.wholeRound = emptyRound.Started
+	}
 	seen.asking.Wait()
 	r.Nodes = seen.newestNodes()
 	return r, fresh
 }
 
-// roundEnd returns when a full round that began at a time ends its follow-ups: when the next one is due. The
-// first round takes the time that it needs, and its conclusion holds for the next ones.
+// wholeRoundEvery is how often a round takes the time that it needs. What it concludes of sessions holds for twice
+// as long (checks, stickyFor).
+const wholeRoundEvery = 5 * time.Minute
+
+// roundEnd returns when a full round that began at a time ends its follow-ups: when the next one is due; zero: it
+// takes the time that it needs.
 func (w *Watcher) roundEnd(began time.Time) time.Time {
-	if w.fullRoundEnded.IsZero() || w.intervals.Status <= 0 {
+	if w.intervals.Status <= 0 || began.Sub(w.wholeRound) > wholeRoundEvery {
 		return time.Time{}
 	}
 	return began.Add(w.intervals.Status)

@@ -65,9 +65,6 @@ func (t *traceDriver) run(ctx context.Context, direct func() []probes.NodeObserv
 	in := t.logIn(ctx, canaries, identity)
 	t.storeCounters(ctx, canaries)
 	t.sendFollowUps(ctx, canaries, identity, eligible)
-	if t.late() {
-		return traceResult{traces: t.traces(), canaries: in}
-	}
 	t.followLeavers(ctx, canaries, identity, eligible)
 	addressChecks := t.checkAddress(ctx, in, identity)
 	failoverChecks := t.checkFailover(ctx, in, identity, eligible)

@@ -40,6 +40,7 @@ type Watcher struct {
 	lastReport     checks.Report // the newest judged report
 	since          time.Time     // start of the current verdict
 	fullRoundEnded time.Time     // end of the last full round; zero: none
+	wholeRound     time.Time     // beginning of the last full round that slow nodes did not cut short
 	lastPairs      time.Time     // time of the last pairs of new clients
 	openedClients  int           // number of new clients in follow-ups so far
 	lastLeakFree   time.Time     // start of the last full round without a session shared by two clients

@@ -135,7 +135,8 @@ func TestCanariesLiveOn(t *testing.T) {
 	}
 }
 
-// TestRoundOfSlowNodes: a round sends no more follow-ups once the next one is due, and says why.
+// TestRoundOfSlowNodes: a round sends no more follow-ups once the next one is due, and says why, but now and
+// then one takes its time.
 func TestRoundOfSlowNodes(t *testing.T) {
 	d := start(t, demo.Config{}, "generic", nil)
 	d.config.Limiter = probes.NewLimiter(probes.Budget{RequestsPerSecond: 1000, Concurrent: 1}, d.config.Nodes)
@@ -150,6 +151,11 @@ func TestRoundOfSlowNodes(t *testing.T) {
 	}
 	if requests := shape(log.last().Observed); requests[8] == 3 {
 		t.Error("the round sent every follow-up")
+	}
+	w.BackdateWholeRound(10 * time.Minute)
+	must.Succeed(t, w.TakeRound(t.Context()))
+	if s, requests := log.last().Report.Session, shape(log.last().Observed); s.Reason.ID != checks.MsgStays || requests[8] != 3 {
+		t.Errorf("after a long time: got %s, requests by trace: %v", s.Reason, requests)
 	}
 }
 
