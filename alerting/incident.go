@@ -240,16 +240,16 @@ func (i *Incident) setCause(cluster, key string) {
 
 // beginWith makes an incident begin with an active finding and its cause. Nobody was notified of what it had
 // before.
-func (i *Incident) beginWith(told Member) {
-	i.Started = told.Since
+func (i *Incident) beginWith(m Member) {
+	i.Started = m.Since
 	for range i.Findings { // the number of findings ends a cycle
-		cause := i.member(told.Cluster, told.ExplainedBy)
+		cause := i.member(m.Cluster, m.ExplainedBy)
 		if cause == nil || !cause.Active() {
 			break
 		}
-		told = *cause
+		m = *cause
 	}
-	i.setCause(told.Cluster, told.Key())
+	i.setCause(m.Cluster, m.Key())
 }
 
 // add appends a finding. If there are too many, it removes the one that ended first.

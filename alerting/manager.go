@@ -106,13 +106,13 @@ func (m *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatc
 		return
 	}
 	was := i.Silenced
-	why, reason, told := m.suppressedBy(at, i, silenced)
+	why, reason, notifiable := m.suppressedBy(at, i, silenced)
 	i.Silenced = why
 	switch why {
 	case was:
 	case "":
-		if len(i.Notified) == 0 && strings.HasPrefix(was, deploymentPrefix) { // its summary has told the rest
-			i.beginWith(told)
+		if len(i.Notified) == 0 && strings.HasPrefix(was, deploymentPrefix) { // the deployment's summary has the rest
+			i.beginWith(notifiable)
 		}
 		m.openIncidents.record(i, Event{At: at, Kind: EventUnsilenced, Reason: ReasonSilenceOver, Text: "receivers are notified again"}, false)
 	default:
@@ -120,11 +120,11 @@ func (m *Manager) updateSilenced(at time.Time, i *Incident, silenced silenceMatc
 	}
 }
 
-// suppressedBy returns why receivers are not notified of an incident now; "": they are, because of the
-// finding told. Every active finding that alerts must be silenced or explained by a deployment, or
+// suppressedBy returns why receivers are not notified of an incident now; "": they are, because of a
+// finding that is notifiable. Every active finding that alerts must be silenced or explained by a deployment, or
 // have a cause that is. A silence of a cause covers its consequences, but a silence
 // of one consequence covers neither the cause nor other consequences.
-func (m *Manager) suppressedBy(at time.Time, i *Incident, silenced silenceMatch) (why string, reason Reason, told Member) {
+func (m *Manager) suppressedBy(at time.Time, i *Incident, silenced silenceMatch) (why string, reason Reason, notifiable Member) {
 	for _, member := range i.Findings {
 		if !member.alerts() || !member.Active() {
 			continue

@@ -234,7 +234,7 @@ type nodeDisruption struct {
 
 // failureRuns returns the failures and restarts of all nodes, grouped by those that
 // follow each other within the aftermath, as in a rolling restart. The newest run is
-// the first. Long outages and crash loops tell their own cost, also after their end, and
+// the first. Long outages and crash loops report their own cost, also after their end, and
 // do not delay that of other nodes. Neither does a node that is paused for long.
 func (att *attribution) failureRuns() (runs [][]nodeDisruption) {
 	var all []nodeDisruption
