@@ -103,10 +103,10 @@ func (f fixture) record() WatchRecord {
 		c.Balancer.Method = probes.MethodRoundRobin
 		r.After.Traces = newClientsOf("node2", r.To)
 	}
-	for _, signs := range strings.Fields(f.sessions) {
+	for signs := range strings.FieldsSeq(f.sessions) {
 		r.Sessions = append(r.Sessions, WatchedClient{Timeline: timeline(signs)})
 	}
-	for _, signs := range strings.Fields(f.newClients) {
+	for signs := range strings.FieldsSeq(f.newClients) {
 		client := WatchedClient{}
 		if target, rest, ok := strings.Cut(signs, ":"); ok {
 			client.TargetNode, client.Client, signs = target, "198.51.100.1", rest
