@@ -76,17 +76,20 @@ const listTakesOver = 5 * time.Second
 // the balancer hashes over the nodes that are left, and one has just left or returned,
 // the first answer from elsewhere is enough, also to a client of this round. So is a move for
 // good to a node that is not listed, which only another list explains. Other clients of this round
-// must have been answered by their first node several times before, or older ones have moved as well.
+// must have been answered by their first node several times before, or older ones have moved as well,
+// and they must have left several nodes: a single one was ejected.
 func (rem *remaps) findRemap() *observedRemap {
 	if rem.round.Past == nil || rem.round.policy() == probes.PolicyNone || rem.round.policy() == probes.PolicyShared || len(rem.movement.drifts) > 0 {
 		return nil
 	}
 	r := &observedRemap{}
 	nodes := make(map[string]bool)
-	olderMoved := slices.ContainsFunc(rem.outcomes.traces, func(tr *trace) bool {
-		a, _ := rem.movedForGood(tr)
-		return tr.Continued && tr.holder != "" && a != nil
-	})
+	olderMoved, left := false, make(map[string]bool) // by node: whether a client left it
+	for _, trace := range rem.outcomes.traces {
+		if a, _ := rem.movedForGood(trace); a != nil && trace.holder != "" && !rem.movement.byEjection(a) {
+			olderMoved, left[trace.holder] = olderMoved || trace.Continued, true
+		}
+	}
 	for _, trace := range rem.outcomes.traces {
 		if trace.holder == "" || !slices.ContainsFunc(trace.allAnswers(), (*answer).answeredBy) {
 			continue
@@ -94,7 +97,7 @@ func (rem *remaps) findRemap() *observedRemap {
 		a, settled := rem.movedForGood(trace)
 		rehashed := a != nil && rem.rehashedAt(a.At)
 		switched := settled && IsUnlisted(a.servingNode) && !IsUnlisted(trace.holder)
-		if !trace.Continued && !rehashed && !switched && !(settled && (olderMoved || rem.wasKept(trace, a.At))) {
+		if !trace.Continued && !rehashed && !switched && !(settled && len(left) >= 2 && !rem.movement.byEjection(a) && (olderMoved || rem.wasKept(trace, a.At))) {
 			continue
 		}
 		r.Of++

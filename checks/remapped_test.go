@@ -641,6 +641,24 @@ func TestMovedWithinRound(t *testing.T) {
 	}
 }
 
+// TestReadmittedWithinRound tests that clients that came while their node was ejected, and get it when it is
+// back, show no remap.
+func TestReadmittedWithinRound(t *testing.T) {
+	t.Parallel()
+	r := empty(3)
+	r.Cluster.Balancer.Method, r.Cluster.Balancer.ClientIPHeader = probes.MethodIPHash, "X-Stickwatch-Client"
+	r.Past = new(checks.Timelines)
+	for nth := range 4 {
+		w := r.hashTo(1, nth, 1)
+		for i := range w.Steps[4:] {
+			w.Steps[4+i].Label = "node2"
+		}
+	}
+	if got := lines(checks.Judge(r.Round)); slices.ContainsFunc(got, func(line string) bool { return strings.Contains(line, "balancer_remapped") }) {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestTakenOutWhileIdle tests that clients that paused while their node was taken out are not told as
 // forgotten, and that the remedy is for whoever took the node out.
 func TestTakenOutWhileIdle(t *testing.T) {
