@@ -15,8 +15,8 @@ import (
 // if its cookie value or route is also that of another server, which then gets their second requests.
 
 // movedAfterFirst returns the moves of the clients of this round that left their node with
-// their second request, if that is no single event: one left that came after another had. A single
-// round takes clients of several nodes for that, too. All nodes are ready, and clients with an older cookie
+// their second request, if that is no single event: one left that came after another had, or several nodes
+// answered one. A single round takes clients of several nodes for that, too. All nodes are ready, and clients with an older cookie
 // stay. One such client is enough if the balancer is configured to hash a cookie.
 func (mov *movement) movedAfterFirst(f *frontend) []move {
 	if mov.round.Past != nil && mov.outcomes.losesPackets() {
@@ -24,6 +24,7 @@ func (mov *movement) movedAfterFirst(f *frontend) []move {
 	}
 	var moves []move
 	var leavers []leaver
+	severalNodes := mov.round.Past == nil
 	for _, tr := range f.traces {
 		answers := followUpsInOrder(tr)
 		switch {
@@ -35,10 +36,11 @@ func (mov *movement) movedAfterFirst(f *frontend) []move {
 			leavers = append(leavers, leaver{tr.holder, tr.First().At, answers[0].At})
 			for _, a := range answers {
 				moves = append(moves, move{tr.holder, a.servingNode, a})
+				severalNodes = severalNodes || a.servingNode != answers[0].servingNode
 			}
 		}
 	}
-	if !leftAgain(leavers, mov.round.Past == nil) && !mov.round.Cluster.Balancer.HashesCookie() {
+	if !leftAgain(leavers, severalNodes) && !mov.round.Cluster.Balancer.HashesCookie() {
 		return nil
 	}
 	return moves

@@ -78,6 +78,12 @@ func TestFirstRequests(t *testing.T) {
 			}, checks.No, []string{"critical session_drift [node1 node2]"},
 		},
 		{
+			"others answer them in turns", "", new(checks.Timelines), func(r *round) {
+				lost(r.visit("node1", "node2", "node3", "node2", "node3"))
+				lost(r.visit("node2", "node1", "node3", "node1", "node3"))
+			}, checks.No, []string{"critical session_drift [node1 node2]"},
+		},
+		{
 			"a later client stays: the list of servers changed after the first requests of the others", "", new(checks.Timelines), func(r *round) {
 				elsewhere(r, "node1", "node2")
 				elsewhere(r, "node2", "node3")
