@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -163,14 +164,17 @@ func met(r gate.Report, node string, moment time.Time) bool {
 	return false
 }
 
-// restart restarts a Tomcat, and waits until new clients are sent to it again.
+// restart restarts a Tomcat, and waits until new clients are sent to it again and the watch itself has found it up.
 func (d *deployment) restart(i int) {
 	d.t.Helper()
 	tomcat := d.tomcats[i]
 	tomcat.Stop()
 	tomcat.Start()
 	back := time.Now()
-	d.until(tomcat.Name()+" gets new clients", func(r gate.Report) bool { return met(r, tomcat.Name(), back) })
+	d.until(tomcat.Name()+" gets new clients", func(r gate.Report) bool {
+		isDown := func(m gate.Move) bool { return m.Cause == gate.CauseDown }
+		return met(r, tomcat.Name(), back) && !slices.ContainsFunc(r.Moves, isDown)
+	})
 }
 
 // guarantee returns the guarantee of that name.
