@@ -75,21 +75,15 @@ const listTakesOver = 5 * time.Second
 // and that stay on their new node, while the balancer keeps clients of this round. If
 // the balancer hashes over the nodes that are left, and one has just left or returned,
 // the first answer from elsewhere is enough, also to a client of this round. So is a move for
-// good to a node that is not listed, which only another list explains. Other clients of this round
-// must have been answered by their first node several times before, or older ones have moved as well,
-// and they must have left several nodes: a single one was ejected.
+// good to a node that is not listed, which only another list explains. For other clients of
+// this round see newClientShows.
 func (rem *remaps) findRemap() *observedRemap {
 	if rem.round.Past == nil || rem.round.policy() == probes.PolicyNone || rem.round.policy() == probes.PolicyShared || len(rem.movement.drifts) > 0 {
 		return nil
 	}
 	r := &observedRemap{}
 	nodes := make(map[string]bool)
-	olderMoved, left := false, make(map[string]bool) // by node: whether a client left it
-	for _, trace := range rem.outcomes.traces {
-		if a, _ := rem.movedForGood(trace); a != nil && trace.holder != "" && !rem.movement.byEjection(a) {
-			olderMoved, left[trace.holder] = olderMoved || trace.Continued, true
-		}
-	}
+	newClientShows := rem.newClientShows()
 	for _, trace := range rem.outcomes.traces {
 		if trace.holder == "" || !slices.ContainsFunc(trace.allAnswers(), (*answer).answeredBy) {
 			continue
@@ -97,7 +91,7 @@ func (rem *remaps) findRemap() *observedRemap {
 		a, settled := rem.movedForGood(trace)
 		rehashed := a != nil && rem.rehashedAt(a.At)
 		switched := settled && IsUnlisted(a.servingNode) && !IsUnlisted(trace.holder)
-		if !trace.Continued && !rehashed && !switched && !(settled && len(left) >= 2 && !rem.movement.byEjection(a) && (olderMoved || rem.wasKept(trace, a.At))) {
+		if !trace.Continued && !rehashed && !switched && !(settled && newClientShows(trace, a)) {
 			continue
 		}
 		r.Of++
@@ -147,6 +141,21 @@ func (rem *remaps) findRemap() *observedRemap {
 	r.Changed = rem.timeline.changedAround(r.At)
 	r.Evidence = limited(r.Evidence)
 	return r
+}
+
+// newClientShows returns whether the move for good of a client of this round shows a remap: its first node has
+// answered it several times before, or older clients have moved as well, and clients have left several nodes. A
+// single one was ejected.
+func (rem *remaps) newClientShows() func(tr *trace, moved *answer) bool {
+	olderMoved, left := false, make(map[string]bool) // by node: whether a client left it
+	for _, tr := range rem.outcomes.traces {
+		if a, _ := rem.movedForGood(tr); a != nil && tr.holder != "" && !rem.movement.byEjection(a) {
+			olderMoved, left[tr.holder] = olderMoved || tr.Continued, true
+		}
+	}
+	return func(tr *trace, moved *answer) bool {
+		return len(left) >= 2 && !rem.movement.byEjection(moved) && (olderMoved || rem.wasKept(tr, moved.At))
+	}
 }
 
 // steadyReturns is the number of follow-ups that the first node of a client of this round answers before

@@ -44,5 +44,5 @@ func TestRefresher(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	must.Succeed(t, s.afterChange(ctx))
-	expect.Equal(t, "heeded", want, got)
+	expect.Equal(t, "applied", want, got)
 }
