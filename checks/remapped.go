@@ -64,6 +64,18 @@ type observedRemap struct {
 	returned int // clients of nodes that are not listed that listed ones answer now
 }
 
+// add adds a client that moved with an answer.
+func (r *observedRemap) add(tr *trace, a *answer) {
+	r.traces = append(r.traces, tr)
+	if r.At.IsZero() || a.At.Before(r.At) {
+		r.At = a.At
+	}
+	if a.sessionOutcome == probes.SessionLost {
+		r.Lost++
+	}
+	r.Evidence = append(r.Evidence, msg(MsgAnsweredSince, Args{Session: tr.First().Session, Node: tr.holder, Other: a.servingNode, At: a.At}))
+}
+
 // includes reports whether the remapping moved a client.
 func (r *observedRemap) includes(tr *trace) bool { return r != nil && slices.Contains(r.traces, tr) }
 
@@ -101,7 +113,7 @@ func (rem *remaps) findRemap() *observedRemap {
 		case rem.timeline.mayFollow(a, past.LastDriftAt), a.idleSince(past.Remapped.Last.Add(listTakesOver)): // known already
 			continue
 		}
-		r.traces = append(r.traces, trace)
+		r.add(trace, a)
 		switch {
 		case switched:
 			r.unlisted++
@@ -109,15 +121,6 @@ func (rem *remaps) findRemap() *observedRemap {
 			r.returned++
 		}
 		nodes[trace.holder] = true
-		if r.At.IsZero() || a.At.Before(r.At) {
-			r.At = a.At
-		}
-		if a.sessionOutcome == probes.SessionLost {
-			r.Lost++
-		}
-		r.Evidence = append(r.Evidence, msg(MsgAnsweredSince, Args{
-			Session: trace.First().Session, Node: trace.holder, Other: a.servingNode, At: a.At,
-		}))
 	}
 	r.Moved = len(r.traces)
 	for _, trace := range rem.outcomes.traces {
