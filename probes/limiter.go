@@ -264,7 +264,8 @@ func (l *Limiter) cancel(p *permit) {
 
 // advance admits as many permits as it can, in order of arrival. If a request waits for
 // a token only, later requests to its nodes wait behind it. Otherwise requests for one
-// node could starve those that need a token of every node. All others wait for a request
+// node could starve those that need a token of every node. While it waits for the pause of
+// a slow node, requests to the others go on. All others wait for a request
 // that keeps apart and could start otherwise, as nodes may share a limit.
 func (l *Limiter) advance() {
 	now := time.Now()
@@ -296,7 +297,7 @@ func (l *Limiter) advance() {
 			next = when
 		}
 		if room || p.alone {
-			for _, n := range nodes {
+			for _, n := range p.waitsFor(nodes, now) {
 				claimed[n] = true
 			}
 		}

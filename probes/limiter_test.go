@@ -294,6 +294,45 @@ func TestLimiterHangingNodeElsewhere(t *testing.T) {
 	})
 }
 
+// TestLimiterPausingNode: a request that waits for the pause of one node delays none for the others.
+func TestLimiterPausingNode(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 2, time.Millisecond)
+		a.limiter.node("node2").notBefore = time.Now().Add(3 * time.Second)
+		var wg sync.WaitGroup
+		for _, node := range []string{"", "node2"} {
+			wg.Go(func() {
+				if a.ask(t.Context(), admissionRequest{node: node}, "node2"); time.Since(a.began) < 3*time.Second {
+					t.Errorf("a request that may arrive at node2 was answered after %s, want it to wait for the pause", time.Since(a.began))
+				}
+			})
+		}
+		synctest.Wait()
+		if a.ask(t.Context(), admissionRequest{node: "node1"}, "node1"); time.Since(a.began) > 2*time.Millisecond {
+			t.Errorf("a request to node1 waited %s", time.Since(a.began))
+		}
+		wg.Wait()
+	})
+}
+
+// TestLimiterSlowNodeUnnamed: a slow answer whose node is unknown is evidence about the nodes that are slow.
+func TestLimiterSlowNodeUnnamed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 2, 0)
+		usual := map[string]time.Duration{"node1": time.Millisecond, "node2": 3 * time.Second}
+		for _, node := range []string{"node1", "node2"} {
+			a.work = func() time.Duration { return usual[node] }
+			a.ask(t.Context(), admissionRequest{node: node, direct: true}, node)
+		}
+		a.ask(t.Context(), admissionRequest{}, "") // as slow as node2
+		for node, want := range usual {
+			if got := a.limiter.node(node).limit.alone["page"]; got != want {
+				t.Errorf("got a usual time of %s at %s, want %s", got, node, want)
+			}
+		}
+	})
+}
+
 // TestLimiterSessionLock: ten follow-ups of each session run one by one if the
 // application locks sessions, and sessions run concurrently.
 func TestLimiterSessionLock(t *testing.T) {

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -55,6 +56,15 @@ func (p *permit) rateAllowsAt(now time.Time) time.Time {
 		}
 	}
 	return latest
+}
+
+// waitsFor returns those of the nodes that pause, if p waits for such a pause, else all of them.
+func (p *permit) waitsFor(nodes []*limitedNode, now time.Time) []*limitedNode {
+	pausing := slices.DeleteFunc(slices.Clone(nodes), func(n *limitedNode) bool { return !n.notBefore.After(now) })
+	if p.alone || p.apart || len(pausing) == 0 {
+		return nodes
+	}
+	return pausing
 }
 
 // scopes returns the groups of requests that p may delay, and that may delay p.
@@ -140,7 +150,7 @@ func (p *permit) finishWith(r response) (ownFault bool) {
 	if r.answered {
 		p.releaseFollowing(at, now)
 	}
-	for _, n := range at {
+	for _, n := range asSlow(at, took) {
 		n.learnFrom(p, r, took, now)
 	}
 	if p.session != nil && r.answered {
@@ -226,6 +236,18 @@ func (p *permit) attribute(r response) []*limitedNode {
 		n.tokens.take(p.limiter.budget, requests, p.startedAt)
 	}
 	return at
+}
+
+// asSlow returns the nodes that may have taken so long, of those at which a request may have arrived. A node
+// that is known to be slow explains it, and then it is no evidence about quick ones.
+func asSlow(nodes []*limitedNode, took time.Duration) []*limitedNode {
+	slow := slices.DeleteFunc(slices.Clone(nodes), func(n *limitedNode) bool {
+		return !slices.ContainsFunc(slices.Collect(maps.Values(n.limit.alone)), func(usual time.Duration) bool { return usual >= took/2 })
+	})
+	if took < unansweredAfter || len(slow) == 0 {
+		return nodes
+	}
+	return slow
 }
 
 // releaseFollowing records for the requests sent after p that p no longer delays them.
