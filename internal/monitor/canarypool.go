@@ -3,6 +3,7 @@ package monitor
 import (
 	"cmp"
 	"context"
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -116,18 +117,23 @@ func (p *canaryPool) runRound(ctx context.Context, before *followUpBatch, return
 				canary.Return(ctx)
 			}
 		}
-		canary.returnUntil(ctx, asked, every)
+		for range canary.returnsUntil(ctx, asked, every) {
+		}
 	})
 	wg.Wait()
 }
 
-// returnUntil sends further requests of a canary, unless one has timed out, until asked is closed; every is the usual
-// time between two, 0: none. A slow node gets fewer, which would delay those of the round.
-func (c *pooledCanary) returnUntil(ctx context.Context, asked <-chan struct{}, every time.Duration) {
-	for pause := every; every > 0 && !endsWithin(asked, pause) && !hung(c.Canary); {
-		began := time.Now()
-		c.Return(ctx)
-		pause = max(every, min(time.Since(began), 3*every))
+// returnsUntil sends further requests of a canary, unless one has timed out, until asked is closed; every is the
+// usual time between two, 0: none. A slow node gets fewer, which would delay those of the round.
+func (c *pooledCanary) returnsUntil(ctx context.Context, asked <-chan struct{}, every time.Duration) iter.Seq[probes.Exchange] {
+	return func(yield func(probes.Exchange) bool) {
+		for pause := every; every > 0 && !endsWithin(asked, pause) && !hung(c.Canary); {
+			began := time.Now()
+			if !yield(c.Return(ctx)) {
+				return
+			}
+			pause = max(every, min(time.Since(began), 3*every))
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ func NewScheduleOn(late func() time.Duration, observer ScheduleObserver) (*Sched
 
 // AskNodes exports askNodes.
 func (p *Prober) AskNodes(ctx context.Context, c *probes.Cluster) []probes.NodeObservation {
-	return p.askNodes(ctx, c)
+	return p.askNodes(ctx, c, nil)
 }
 
 // AskUpNodes exports askUpNodes.

@@ -128,11 +128,42 @@ func (c *pooledCanary) writeOrReturn(ctx context.Context) probes.Exchange {
 	return c.Return(ctx)
 }
 
-func (f *followUpBatch) answered(c *pooledCanary, ex probes.Exchange) {
+// returnWhile sends requests of every canary as returnsUntil does.
+func (p *canaryPool) returnWhile(ctx context.Context, asking <-chan struct{}, every time.Duration) *followUpBatch {
+	f := &followUpBatch{waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange)}
+	for _, canary := range p.canaries {
+		f.waiting[canary] = true
+	}
+	f.task = begin(func() {
+		var wg panics.Group
+		for canary := range maps.Clone(f.waiting) {
+			wg.Go(func() {
+				for ex := range canary.returnsUntil(ctx, asking, every) {
+					f.record(canary, ex)
+				}
+				f.ended(canary)
+			})
+		}
+		wg.Wait()
+	})
+	return f
+}
+
+func (f *followUpBatch) record(c *pooledCanary, ex probes.Exchange) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answers[c] = ex
+}
+
+func (f *followUpBatch) ended(c *pooledCanary) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.waiting, c)
-	f.answers[c] = ex
+}
+
+func (f *followUpBatch) answered(c *pooledCanary, ex probes.Exchange) {
+	f.record(c, ex)
+	f.ended(c)
 }
 
 // take returns the responses since the last call.

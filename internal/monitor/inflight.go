@@ -28,11 +28,13 @@ func begin(f func()) *task {
 // wait waits for the end of the task and propagates its panic.
 func (t *task) wait() { t.group.Wait() }
 
+// hangInterval is how often a watcher checks whether a request hangs.
+const hangInterval = 250 * time.Millisecond
+
 // hangs waits for the end of a task or for a hanging request to the cluster, and reports
 // whether a request hangs.
 func (w *Watcher) hangs(t *task) bool {
-	const interval = 250 * time.Millisecond
-	for !endsWithin(t.done, interval) {
+	for !endsWithin(t.done, hangInterval) {
 		if w.cluster.Limiter.Hanging() {
 			return true
 		}
@@ -54,6 +56,8 @@ func endsWithin(done <-chan struct{}, d time.Duration) bool {
 type partialRound struct {
 	mu        sync.Mutex
 	nodes     []probes.NodeObservation // nil: not all nodes have answered
+	answered  []probes.NodeObservation // until then, those that have
+	last      []probes.NodeObservation // of the round before
 	balancers []probes.BalancerObservation
 	drivers   []*traceDriver
 
@@ -65,6 +69,36 @@ func (p *partialRound) setNodes(nodes []probes.NodeObservation) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.nodes = nodes
+}
+
+func (p *partialRound) addNode(o probes.NodeObservation) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answered = append(p.answered, o)
+}
+
+// knownNodes returns the observations of all nodes; nil: not all are known. Those that were slow in the round
+// before are taken from it, until they take three times as long.
+func (p *partialRound) knownNodes(r checks.Round) (list []probes.NodeObservation) {
+	if p.nodes != nil {
+		return slices.Clone(p.nodes)
+	}
+	elapsed := time.Since(r.Started)
+	for _, n := range r.Cluster.Nodes {
+		isOf := func(o probes.NodeObservation) bool { return o.Node == n.ID }
+		wasSlow := func(o probes.NodeObservation) bool { return isOf(o) && elapsed < 3*o.Primary.Timing.Total }
+		if i := slices.IndexFunc(p.answered, isOf); i >= 0 {
+			list = append(list, p.answered[i])
+		} else if i := slices.IndexFunc(p.last, wasSlow); i >= 0 {
+			list = append(list, p.last[i])
+		} else {
+			return nil
+		}
+	}
+	return list
 }
 
 func (p *partialRound) addBalancer(b probes.BalancerObservation) {
@@ -79,17 +113,17 @@ func (p *partialRound) addDriver(w *traceDriver) {
 	p.drivers = append(p.drivers, w)
 }
 
-// round returns a copy of the observations. ok is false until all nodes have answered, because
+// round returns a copy of the observations. ok is false until all nodes are known, because
 // failed requests cannot be attributed to a node before that.
 func (p *partialRound) round(emptyRound checks.Round) (r checks.Round, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r = emptyRound
-	r.Nodes, r.Balancers = slices.Clone(p.nodes), slices.Clone(p.balancers)
+	r.Nodes, r.Balancers = p.knownNodes(emptyRound), slices.Clone(p.balancers)
 	for _, w := range p.drivers {
 		r.Traces = append(r.Traces, w.tracesSoFar()...)
 	}
-	return r, p.nodes != nil
+	return r, r.Nodes != nil
 }
 
 // askAgain probes the nodes a second time if all were up. If client requests hang since then,

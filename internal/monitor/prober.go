@@ -75,7 +75,7 @@ func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *
 	var wg panics.Group
 	wg.Go(func() {
 		defer close(direct)
-		round.Nodes = p.askNodes(ctx, cluster)
+		round.Nodes = p.askNodes(ctx, cluster, seen)
 		seen.setNodes(round.Nodes)
 	})
 	wg.Go(func() { round.Dependencies = p.askDependencies(ctx, cluster) })
@@ -176,18 +176,20 @@ func (p *Prober) confidence() float64 {
 	return p.Confidence
 }
 
-func (p *Prober) askNodes(ctx context.Context, c *probes.Cluster) []probes.NodeObservation {
-	seen := make([]probes.NodeObservation, len(c.Nodes))
+// askNodes asks every node. seen receives the observations as they arrive; nil: none does.
+func (p *Prober) askNodes(ctx context.Context, c *probes.Cluster, seen *partialRound) []probes.NodeObservation {
+	nodes := make([]probes.NodeObservation, len(c.Nodes))
 	done := p.counter(c, "nodes", len(c.Nodes))
 	var wg panics.Group
 	for i, n := range c.Nodes {
 		wg.Go(func() {
-			seen[i] = probes.Direct(ctx, c, n)
+			nodes[i] = probes.Direct(ctx, c, n)
+			seen.addNode(nodes[i])
 			done()
 		})
 	}
 	wg.Wait()
-	return seen
+	return nodes
 }
 
 func (p *Prober) askDependencies(ctx context.Context, c *probes.Cluster) []probes.DependencyObservation {

@@ -74,7 +74,7 @@ func (p *Prober) askUpNodes(ctx context.Context, c *probes.Cluster, known []prob
 		return slices.IndexFunc(known, func(o probes.NodeObservation) bool { return o.Node == id && checks.Up(o) })
 	}
 	again.Nodes = slices.DeleteFunc(slices.Clone(c.Nodes), func(n probes.Node) bool { return indexOfUp(n.ID) < 0 })
-	for _, o := range p.askNodes(ctx, &again) {
+	for _, o := range p.askNodes(ctx, &again, nil) {
 		at := indexOfUp(o.Node)
 		if c.Status != nil {
 			keepSession(&o, known[at])
@@ -101,7 +101,7 @@ func (p *Prober) nextRound(last checks.Round) checks.Round {
 // longer configured, or was not resolved, keeps its observation.
 func (p *Prober) ask(ctx context.Context, c *probes.Cluster, last checks.Round) (nodes []probes.NodeObservation, balancers []probes.BalancerObservation) {
 	var wg panics.Group
-	wg.Go(func() { nodes = p.askNodes(ctx, c) })
+	wg.Go(func() { nodes = p.askNodes(ctx, c, nil) })
 	balancers = make([]probes.BalancerObservation, len(last.Balancers))
 	for i, b := range last.Balancers {
 		at := urlOf(c, b)

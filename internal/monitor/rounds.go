@@ -110,9 +110,9 @@ func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
 				return
 			}
 		}
-		round, ended := w.refresh(ctx, jobKind)
+		round, returns, ended := w.refresh(ctx, jobKind)
 		if !ended {
-			w.investigate(ctx, nil)
+			w.investigate(ctx, returns)
 			return
 		}
 		w.prober.Self.observe(w, w.began, w.exchanges(round))
@@ -136,18 +136,26 @@ func (w *Watcher) Refresh(ctx context.Context, jobKind JobKind) {
 	})
 }
 
-// refresh repeats one part of the probes. It gives up and returns false if a request hangs and
-// a full round may start at once.
-func (w *Watcher) refresh(ctx context.Context, jobKind JobKind) (r checks.Round, ok bool) {
-	ctx, cancel := context.WithCancel(ctx)
+// refresh repeats one part of the probes. If that takes long, canaries return meanwhile. It gives up and returns
+// false if a full round may start at once because a request hangs or a client is harmed.
+func (w *Watcher) refresh(ctx context.Context, jobKind JobKind) (r checks.Round, returns *followUpBatch, ok bool) {
+	asks, cancel := context.WithCancel(ctx)
 	defer cancel()
-	asking := begin(func() { r = w.prober.refresh(ctx, w.last, jobKind, w.evidenceReader) })
-	ok = !w.hangs(asking) || !w.mayInvestigateHang()
-	if !ok {
-		cancel()
+	asking := begin(func() { r = w.prober.refresh(asks, w.last, jobKind, w.evidenceReader) })
+	returns = w.canaryPool.returnWhile(ctx, asking.done, w.intervals.Canary)
+	for ok = true; ok && !endsWithin(asking.done, hangInterval); {
+		_, harmed := w.canaryPool.evaluate(returns.take(), w.lastReport, w.observer)
+		w.clientsHarmed = w.clientsHarmed || harmed
+		newTrouble := harmed && !w.hasProblems()
+		ok = !newTrouble && !(harmed && w.mayInvestigate()) && !(w.cluster.Limiter.Hanging() && w.mayInvestigateHang())
 	}
+	cancel()
 	asking.wait()
-	return r, ok
+	if ok {
+		returns.wait()
+		w.canaryPool.evaluate(returns.take(), w.lastReport, w.observer)
+	}
+	return r, returns, ok
 }
 
 // runExclusive runs a function unless ctx or the watch ends before its turn. Only one runs at
@@ -184,7 +192,7 @@ func (w *Watcher) ended(ctx context.Context) bool { return ctx.Err() != nil || w
 func (w *Watcher) probeAll(ctx context.Context, before *followUpBatch, returnReserve bool) (r checks.Round, fresh []*probes.Canary) {
 	emptyRound := w.prober.emptyRound(w.cluster) // starts before the first canary request
 	w.canaryPool.removeWithoutAddress()
-	var seen partialRound
+	seen := partialRound{last: w.last.Nodes}
 	until := w.roundEnd(emptyRound.Started)
 	round := begin(func() {
 		asked := make(chan struct{})
@@ -193,20 +201,20 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUpBatch, returnRes
 		both.Go(func() {
 			defer close(asked)
 			r, fresh = w.prober.round(ctx, emptyRound, w.evidenceReader, &seen, w.canaryPool.wantsLogin(w.cluster, w.intervals.CanaryAge), until)
+			if pause := w.intervals.Canary; pause > 0 && time.Since(emptyRound.Started) > pause {
+				seen.update(func(known []probes.NodeObservation) []probes.NodeObservation {
+					return w.prober.askUpNodes(ctx, w.cluster, known)
+				})
+			}
 		})
 		both.Wait()
 		if before != nil {
 			before.wait()
 		}
-		if pause := w.intervals.Canary; pause > 0 && time.Since(emptyRound.Started) > pause {
-			seen.update(func(known []probes.NodeObservation) []probes.NodeObservation {
-				return w.prober.askUpNodes(ctx, w.cluster, known)
-			})
-		}
 	})
 	for !endsWithin(round.done, time.Second) {
 		if w.cluster.Limiter.Hanging() {
-			seen.askAgain(func() []probes.NodeObservation { return w.prober.askNodes(ctx, w.cluster) })
+			seen.askAgain(func() []probes.NodeObservation { return w.prober.askNodes(ctx, w.cluster, nil) })
 		}
 		_ = panics.Catch(panics.Job, func() { // after a panic the round continues
 			if r, ok := seen.round(emptyRound); ok {
@@ -259,8 +267,10 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUpBatch, retur
 		round.Traces = append(round.Traces, before.newClients()...)
 	}
 	identity := checks.Identify(w.cluster, round.Nodes)
-	round.OwnerChecks = append(round.OwnerChecks, checkOwners(ctx, w.cluster, identity, w.canaryPool.clients())...)
-	round.OwnerChecks = append(round.OwnerChecks, checkKept(ctx, w.cluster, identity, round.OwnerChecks, w.canaryPool.canaries)...)
+	w.whileReturning(ctx, func() {
+		round.OwnerChecks = append(round.OwnerChecks, checkOwners(ctx, w.cluster, identity, w.canaryPool.clients())...)
+		round.OwnerChecks = append(round.OwnerChecks, checkKept(ctx, w.cluster, identity, round.OwnerChecks, w.canaryPool.canaries)...)
+	})
 	if w.discardIfStopped(ctx) {
 		logOut(ctx, fresh)
 		return false
@@ -292,11 +302,17 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUpBatch, retur
 		w.canaryPool.reserve = nil
 	} else {
 		w.lastLeakFree = round.Started
-		w.addIdleCanaries(ctx, identity)
 	}
-	w.leaving = append(w.leaving, without(held, w.canaryPool.clients())...)
-	w.logOutLeaving(ctx)
 	changes := w.publish(round, report, true)
+	returns := w.whileReturning(ctx, func() {
+		if w.lastLeakFree.Equal(round.Started) {
+			w.addIdleCanaries(ctx, identity)
+		}
+		w.leaving = append(w.leaving, without(held, w.canaryPool.clients())...)
+		w.logOutLeaving(ctx)
+	})
+	_, harmed := w.canaryPool.evaluate(returns.take(), w.lastReport, w.observer)
+	w.clientsHarmed = w.clientsHarmed || harmed
 	if len(changes) > 0 {
 		w.backoff = 0
 	}
@@ -305,6 +321,15 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUpBatch, retur
 		w.unsettledRounds = 0
 	}
 	return false
+}
+
+// whileReturning runs a function that sends requests. If that takes long, canaries return meanwhile.
+func (w *Watcher) whileReturning(ctx context.Context, send func()) (returns *followUpBatch) {
+	sending := begin(send)
+	returns = w.canaryPool.returnWhile(ctx, sending.done, w.intervals.Canary)
+	sending.wait()
+	returns.wait()
+	return returns
 }
 
 // judgePartial judges a round that is still running, or the last round with the canary
