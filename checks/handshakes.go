@@ -16,13 +16,14 @@ func handshakes(tl *timeline) []Finding {
 		return nil
 	}
 	var broken, refused []Message
+	var harm Span
 	var failedNodes []string
 	targets := make(map[string]bool)
 	var list []Finding
 	var frontends []string
 	through, sidLost := 0, false
 	for _, handshakeObservation := range oc.round.Handshakes {
-		if ranOutOfTime(oc.nodes, handshakeObservation) {
+		if tl.ranOutOfTime(handshakeObservation) {
 			continue
 		}
 		if handshakeObservation.Node != "" {
@@ -37,6 +38,7 @@ func handshakes(tl *timeline) []Finding {
 		switch {
 		case !handshakeObservation.Opened || !handshakeObservation.Known:
 			broken = append(broken, describeHandshake(handshakeObservation))
+			harm = harm.and(Span{handshakeObservation.Ended, handshakeObservation.Ended})
 			targets[handshakeObservation.Expected] = true
 			failedNodes = append(failedNodes, tl.failedNodes(handshakeObservation)...)
 			if at := frontendName(handshakeObservation.URL, handshakeObservation.Balancer); !slices.Contains(frontends, at) {
@@ -49,7 +51,7 @@ func handshakes(tl *timeline) []Finding {
 	if len(broken) > 0 {
 		f := Finding{Code: HandshakeBroken, Severity: Critical}
 		f.Nodes = oc.round.nodesWhere(func(id string) bool { return targets[id] })
-		f.facts.frontends, f.facts.follows = frontends, failedNodes
+		f.facts.frontends, f.facts.follows, f.observed.harm = frontends, failedNodes, harm
 		f.Summary = msg(MsgHandshakesBreak, Args{Count: len(broken), Of: through, Name: protocol(oc.round.Cluster)})
 		f.Evidence = limited(broken)
 		f.Remedy = msg(MsgMakePathSticky, Args{})
@@ -76,18 +78,15 @@ func protocol(c *probes.Cluster) string {
 	return ""
 }
 
-// ranOutOfTime reports whether a handshake timed out because its node is slow. Its
-// requests are sent one after the other within the time-out of one request, and each
-// takes as long as any other page of the node. If the node's other pages are quick
-// enough, its endpoint is broken.
-func ranOutOfTime(ns *nodeStates, h probes.HandshakeObservation) bool {
-	if !h.TimedOut {
-		return false
-	}
-	at := cmp.Or(h.Node, h.Expected)
-	return slices.ContainsFunc(ns.enabled, func(o probes.NodeObservation) bool {
-		_, slow := slowest(directExchanges(o), ns.round.Cluster.Limits.Timeout/probes.HandshakeRequests)
-		return slow && (at == "" || at == o.Node)
+// ranOutOfTime reports whether a handshake timed out because its node is slow, or was until this round. Its
+// requests are sent one after the other within the time-out of one request, and each takes as long as any
+// other page of the node. If the node's other pages are quick enough, its endpoint is broken. A balancer may
+// have chosen another node than the expected one.
+func (tl *timeline) ranOutOfTime(h probes.HandshakeObservation) bool {
+	return h.TimedOut && slices.ContainsFunc(tl.nodes.enabled, func(o probes.NodeObservation) bool {
+		_, slow := slowest(directExchanges(o), tl.round.Cluster.Limits.Timeout/probes.HandshakeRequests)
+		was := tl.nodes.up[o.Node] && !tl.round.past().Nodes[o.Node].UnreadySince.IsZero()
+		return (slow || was) && (h.Node == "" || h.Node == o.Node)
 	})
 }
 

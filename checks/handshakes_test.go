@@ -113,12 +113,19 @@ var handshakeSpecs = []spec{
 		want:  []string{"critical handshake_broken/node2", "critical handshake_broken [node2] <- handshake_broken/node2"},
 	},
 	{
-		name: "broken: the time was up at another node than the slow one",
+		name: "broken at a node itself only: another one is slow, and the balancer may have chosen that",
 		round: changed(func(r *round) {
 			took(&r.Nodes[0].Primary, 3*time.Second)
 			r.shakeTimesOut("node2")
 		}),
-		want: []string{"critical handshake_broken/node2", "critical handshake_broken [node2] <- handshake_broken/node2", "warning slow/node1"},
+		want: []string{"critical handshake_broken/node2", "warning slow/node1"},
+	},
+	{
+		name: "not broken at a node itself, nor through the balancer: the node was slow until this round",
+		round: changed(func(r *round) {
+			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node2": {LastReady: began, UnreadySince: began}}}
+			r.shakeTimesOut("node2")
+		}),
 	},
 	{
 		name: "upgrade refused", round: shaken("upgrade", "", healthy),
@@ -133,6 +140,21 @@ var handshakeSpecs = []spec{
 		name:  "neither: the round was cut short",
 		round: shaken("open", "", changed(func(r *round) { r.direct("node3", cancelled(testPage)) })),
 	},
+}
+
+// TestHandshakesBreakAgain tests that handshakes which break, succeed and soon break again are one harm.
+func TestHandshakesBreakAgain(t *testing.T) {
+	l := checks.NewLedger(checks.Damping{Appear: 2, Vanish: 2, MinHarm: 6 * time.Second})
+	for i, stage := range []string{"poll", "", "poll"} {
+		r := shaken(stage, "", healthy)()
+		r.Started = began.Add(time.Duration(i) * 4 * time.Second)
+		for n := range r.Handshakes {
+			r.Handshakes[n].Ended = r.Started
+		}
+		if got, want := len(l.Update(checks.Judge(r.Round))), i/2; got != want {
+			t.Errorf("round %d: got %d changes, want %d", i, got, want)
+		}
+	}
 }
 
 // TestHandshakesOfSignalR checks that sentences name the protocol, and Engine.IO without a kind.

@@ -47,7 +47,8 @@ type DependencyObservation struct {
 // A HandshakeObservation is one handshake, through an address of the balancer
 // or directly with a node.
 type HandshakeObservation struct {
-	Node     string // the node requested directly; "": through the balancer
+	Ended    time.Time // zero: it was not sent
+	Node     string    // the node requested directly; "": through the balancer
 	URL      string
 	Balancer netip.AddrPort
 	Client   string

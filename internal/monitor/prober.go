@@ -271,7 +271,8 @@ func (p *Prober) handshake(ctx context.Context, client *probes.Client, r probes.
 		if err := panics.Catch(panics.Handshake, func() { obs = p.Handshake(ctx, client, r) }); err != nil {
 			obs.Stage, obs.Error = "open", err.Error()
 		}
-		return obs.Stage != "" && time.Since(began) >= client.Target().Timeout
+		obs.Ended = time.Now()
+		return obs.Stage != "" && obs.Ended.Sub(began) >= client.Target().Timeout
 	})
 	if err != nil {
 		obs.Stage, obs.Error = "open", "stickwatch was interrupted"
