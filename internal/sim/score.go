@@ -254,7 +254,7 @@ func (r Result) justified(a alert, harms []harm) bool {
 		k, _ := operationKindOf(o.Kind)
 		own := a.cause.Code == checks.NodePaused || a.cause.Code == checks.DependencyDown
 		alone := k.losesSessions() && len(o.Nodes) > 0 && o.For >= minErrorSpan && !r.used(o.Nodes, r.at(o.At), a.critical)
-		return (k.selfReported && own || k.losesForSure || alone) && r.concerns(a, o) && r.during(a, o)
+		return (k.selfReported && own || k.losesForSure || alone) && r.concerns(a, o) && r.during(a, o) || alone && r.notifiedOf(a, o, a.critical.Add(notifyDeadline))
 	})
 }
 

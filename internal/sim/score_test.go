@@ -44,6 +44,14 @@ func ended(n alerting.Notification, at time.Duration) alerting.Notification {
 	return n
 }
 
+// developed returns a notification of an open incident that has one more finding of its node.
+func developed(n alerting.Notification, after time.Duration, severity checks.Severity, code checks.Code) alerting.Notification {
+	n.Kind, n.At, n.Incident.Severity = alerting.NotificationDeveloped, n.At.Add(after), severity
+	f := checks.Finding{Code: code, Severity: severity, Node: n.Incident.Cause.Node}
+	n.Incident.Findings = []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: f}}}
+	return n
+}
+
 // sum returns the summary of a deployment that was announced at from.
 func sum(at, from time.Duration) alerting.Notification {
 	return alerting.Notification{Kind: alerting.NotificationDeployment, At: began.Add(at), Incident: alerting.Incident{
@@ -195,6 +203,16 @@ func TestScore(t *testing.T) {
 			[]string{lossUnnotified},
 		},
 		{"a node's own word needs no harm", "5m paused node2 for 1m", nil, notified{fired(10*time.Second, critical, checks.NodePaused, "node2")}, nil},
+		{
+			"an incident of its node is open when the canary that is alone on it has to move", restart + "\n6m remove node2 for 1m", nil,
+			notified{down, developed(down, 70*time.Second, critical, checks.NodeEjected)},
+			nil,
+		},
+		{
+			"an incident becomes critical for no reason", restart, nil,
+			notified{down, developed(down, 70*time.Second, critical, checks.NodeEjected)},
+			[]string{"critical without harm: node_down"},
+		},
 		{
 			"a node that forgets harms the canary that is alone on it", "5m forget node2 for 1m", nil,
 			notified{fired(10*time.Second, critical, checks.SessionLost, "node2")},
