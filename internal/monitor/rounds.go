@@ -67,13 +67,20 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 		case newTrouble, confirming:
 			w.clientsHarmed = harmed
 			w.takeFullRound(ctx, followUp, true)
-		case (suspicious || w.ledger.HasPending()) && w.mayInvestigate():
+		case (suspicious || w.ledger.HasPending() || w.handshakesMayBreak()) && w.mayInvestigate():
 			w.clientsHarmed = harmed
 			w.investigate(ctx, followUp)
 		default:
 			w.canaryPool.admit(followUp.successors)
 		}
 	})
+}
+
+// handshakesMayBreak reports whether a node was interrupted so recently that the balancer may not return the requests
+// of a handshake to one node, which only a full round shows.
+func (w *Watcher) handshakesMayBreak() bool {
+	recently := time.Now().Add(-checks.Aftermath(w.cluster.Balancer))
+	return w.cluster.Handshake != nil && slices.ContainsFunc(w.cluster.Nodes, func(n probes.Node) bool { return w.timelines.DisruptedSince(n.ID, recently) })
 }
 
 // mayInvestigate reports whether a sign of trouble may start a full round. The backoff grows

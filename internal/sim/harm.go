@@ -223,7 +223,7 @@ func alerts(notifications []alerting.Notification) (list []alert) {
 			list, i = append(list, alert{id: n.Incident.ID, started: n.Incident.Started, fired: n.At, cause: n.Incident.Cause}), len(list)
 		}
 		a := &list[i]
-		if a.critical.IsZero() && n.Incident.Severity == checks.Critical {
+		if a.critical.IsZero() && n.Incident.Severity == checks.Critical && n.Kind != alerting.NotificationResolved {
 			a.critical = n.At
 		}
 		a.ended, a.notifications = n.Incident.Ended, append(a.notifications, n)

@@ -78,7 +78,7 @@ var operationKinds = []operationKind{
 	{
 		name: "drain", nodes: 1, weight: 2, minFor: 30 * time.Second, maxFor: 4 * time.Minute,
 		steps: withUndo(serverState(demo.ServerDrain), serverState(demo.ServerReady)), undoCounts: true,
-		causes: append([]checks.Code{checks.NodeEjected}, remapped...),
+		causes: append([]checks.Code{checks.NodeEjected, checks.BalancerError}, remapped...), // an error if no other node is left
 	},
 
 	{name: "slow", nodes: 1, weight: 2, minFor: 20 * time.Second, maxFor: 3 * time.Minute, steps: fault(func(f *demo.NodeFaults, on bool) { f.Delay = valueIf(on, 3*time.Second) }), causes: append([]checks.Code{checks.NodeEjected}, hanging...), unhealthy: true},
