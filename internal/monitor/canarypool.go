@@ -53,7 +53,7 @@ func (c *pooledCanary) metOneNode() bool {
 // A slot is a position in the pool. It holds one canary.
 type slot struct {
 	balancer netip.AddrPort
-	node     string // target node of the canary, or the node that opened its session
+	node     string // target node of the canary, or the node that opened its session; "": one that is not listed
 }
 
 // traces returns the requests of every canary since the last full round, without those whose
@@ -233,8 +233,9 @@ func (p *canaryPool) clients() []*probes.Canary {
 // age, and adds fresh ones to free slots. At most one canary is removed by age in each round,
 // so that a pool that was opened at once is renewed gradually. Canaries of later nodes come first:
 // a round robin that has forgotten its clients would give each its own node again if they came in
-// the order of the nodes.
-func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []*probes.Canary, age time.Duration) {
+// the order of the nodes. One canary at each address may be a client of a node that is not listed, whose
+// name is one of unlisted.
+func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []*probes.Canary, unlisted []string, age time.Duration) {
 	if p.vacated == nil {
 		p.vacated = make(map[slot]time.Time)
 	}
@@ -269,7 +270,8 @@ func (p *canaryPool) renew(c *probes.Cluster, identity checks.Identity, fresh []
 	for _, f := range fresh {
 		at := slotOf(f, identity)
 		taken := p.occupied(at)
-		if taken && len(p.reserve) >= p.reserved || at.node == "" || !f.StartNextRound() {
+		unknown := at.node == "" && !slices.Contains(unlisted, f.First().Label)
+		if taken && len(p.reserve) >= p.reserved || unknown || !f.StartNextRound() {
 			continue
 		}
 		canary := &pooledCanary{Canary: f, slot: at}

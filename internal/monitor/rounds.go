@@ -303,7 +303,7 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUpBatch, retur
 		w.observer.Requested(request)
 	}
 	held := append(w.canaryPool.clients(), fresh...)
-	w.canaryPool.renew(w.cluster, identity, fresh, w.intervals.CanaryAge)
+	w.canaryPool.renew(w.cluster, identity, fresh, unlistedNodes(report), w.intervals.CanaryAge)
 	if slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked }) {
 		w.canaryPool.dropIdle(w.lastLeakFree) // they may share the sessions of other clients
 		w.canaryPool.reserve = nil
@@ -328,6 +328,16 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUpBatch, retur
 		w.unsettledRounds = 0
 	}
 	return false
+}
+
+// unlistedNodes returns the names of nodes that hold sessions of clients and are not listed.
+func unlistedNodes(r checks.Report) (names []string) {
+	for _, f := range r.Findings {
+		if f.Code == checks.UnknownNode && r.Session.Policy != probes.PolicyShared {
+			names = append(names, f.Target)
+		}
+	}
+	return names
 }
 
 // whileReturning runs a function that sends requests. If that takes long, canaries return meanwhile.

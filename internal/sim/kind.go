@@ -25,6 +25,7 @@ type operationKind struct {
 	selfReported bool          // critical without harm to users, because nodes report that they are paused
 	losesForSure bool          // every session on its nodes is lost or stale, also where no user of the population holds one: a canary's counts by the scale
 	undoCounts   bool          // undoing it is an event of its own
+	addsNodes    bool          // it starts nodes that the schedule does not name, and stops them when it is undone
 	notifyFrom   time.Duration // from this duration it requires an incident even without harm to users; 0: only with harm
 }
 
@@ -66,7 +67,7 @@ var operationKinds = []operationKind{
 		steps: withUndo((*environment).removeServer, (*environment).addServer), undoCounts: true, causes: append([]checks.Code{checks.NodeEjected}, remapped...),
 	},
 	{
-		name: "scale-out", weight: 1, minFor: time.Minute, maxFor: 4 * time.Minute, steps: scaleOut, undoCounts: true,
+		name: "scale-out", weight: 1, minFor: time.Minute, maxFor: 4 * time.Minute, steps: scaleOut, undoCounts: true, addsNodes: true,
 		causes: append([]checks.Code{checks.UnknownNode}, remapped...),
 	},
 	{

@@ -253,7 +253,7 @@ func (r Result) justified(a alert, harms []harm) bool {
 	}) || slices.ContainsFunc(r.Schedule.Operations, func(o Operation) bool {
 		k, _ := operationKindOf(o.Kind)
 		own := a.cause.Code == checks.NodePaused || a.cause.Code == checks.DependencyDown
-		alone := k.losesSessions() && len(o.Nodes) > 0 && o.For >= minErrorSpan && !r.used(o.Nodes, r.at(o.At), a.critical)
+		alone := k.losesSessions() && (len(o.Nodes) > 0 || k.addsNodes) && o.For >= minErrorSpan && !r.used(o, a.critical)
 		return (k.selfReported && own || k.losesForSure || alone) && r.concerns(a, o) && r.during(a, o) || alone && r.notifiedOf(a, o, a.critical.Add(notifyDeadline))
 	})
 }
@@ -278,10 +278,17 @@ func (r Result) clientsFailed(from, to time.Time) bool {
 	return len(clients) >= minUsers && last.Sub(first) >= minErrorSpan
 }
 
-// used reports whether some user asked for a session of one of the nodes within a time.
-func (r Result) used(nodes []string, from, to time.Time) bool {
+// used reports whether some user asked for a session of one of an operation's nodes since it began, or since shortly
+// before it was undone. One that adds nodes has those that the schedule does not name.
+func (r Result) used(o Operation, until time.Time) bool {
+	k, _ := operationKindOf(o.Kind)
+	from := r.at(o.At)
+	if undone := r.at(o.At + o.For); k.undoCounts && until.After(undone) {
+		from = undone.Add(-minErrorSpan)
+	}
 	return slices.ContainsFunc(r.Requests, func(q users.Request) bool {
-		return slices.Contains(nodes, q.Owner) && !q.At.Before(from) && !q.At.After(to)
+		added := k.addsNodes && q.Owner != "" && !slices.Contains(r.Schedule.nodes(), q.Owner)
+		return (added || slices.Contains(o.Nodes, q.Owner)) && !q.At.Before(from) && !q.At.After(until)
 	})
 }
 

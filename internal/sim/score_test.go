@@ -209,6 +209,16 @@ func TestScore(t *testing.T) {
 			nil,
 		},
 		{
+			"the canary that is alone on a node that was added loses its session", "5m scale-out for 1m", nil,
+			notified{fired(65*time.Second, critical, checks.BalancerRemapped, "")},
+			nil,
+		},
+		{
+			"a user of a node that was added keeps his session", "5m scale-out for 1m", met(users.Served, "node4", "node4", start+62*time.Second, 1, 2),
+			notified{fired(65*time.Second, critical, checks.BalancerRemapped, "")},
+			[]string{"critical without harm: balancer_remapped"},
+		},
+		{
 			"an incident becomes critical for no reason", restart, nil,
 			notified{down, developed(down, 70*time.Second, critical, checks.NodeEjected)},
 			[]string{"critical without harm: node_down"},
