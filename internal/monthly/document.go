@@ -64,7 +64,7 @@ func (w *writer) lead() {
 			missed = append(missed, clean(c.Name))
 		}
 	}
-	target := decimals(w.month.Target*100, 8)
+	target := strconv.FormatFloat(math.Round(w.month.Target*1e10)/1e8, 'f', -1, 64) + " %"
 	sentence := w.text("All clusters with sessions met the target of %s.", target)
 	if len(known) == 0 {
 		sentence = w.text("There is no data of sessions.")
@@ -196,18 +196,7 @@ func ratio(u checks.Uptime) string {
 	if u.Probes == 0 {
 		return "–"
 	}
-	return percent(u.Ratio)
-}
-
-// percent formats a share, rounded down, so that no share below a target looks equal to it.
-// Binary fractions are a little off, by less than a millionth of the last digit.
-func percent(share float64) string {
-	return decimals(math.Floor(share*1e5+1e-6)/1e3, 3)
-}
-
-// decimals formats a percentage without zeros at its end.
-func decimals(p float64, most int) string {
-	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(p, 'f', most, 64), "0"), ".") + " %"
+	return wire.Percent(u.Ratio)
 }
 
 // maxText bounds a text of a target in a cell.

@@ -3,7 +3,6 @@ package render
 import (
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,7 +99,7 @@ func (t *Text) uptimes(uptimes []checks.Uptime) {
 			tint = warn
 		}
 		// Kind and name are one cell, which a narrow terminal repeats before each block.
-		rows[i] = []span{{plain, pad(t.Say(string(u.Kind)), labelWidth) + t.targetName(u.Target)}, toned(tint, percent(u)), {dim, t.failures(u)}}
+		rows[i] = []span{{plain, pad(t.Say(string(u.Kind)), labelWidth) + t.targetName(u.Target)}, toned(tint, wire.Percent(u.Ratio)), {dim, t.failures(u)}}
 	}
 	t.matrix(rows)
 	if checks.SessionsUnrecorded(uptimes) {
@@ -171,15 +170,6 @@ func (v formatter) failures(u checks.Uptime) string {
 	}
 }
 
-// percent returns the share of successful probes. It is 100 only if all were.
-func percent(u checks.Uptime) string {
-	share := math.Floor(u.Ratio*100_000) / 1000
-	if u.Failed > 0 {
-		share = min(share, 99.999)
-	}
-	return strconv.FormatFloat(share, 'f', -1, 64) + " %"
-}
-
 func (t *Text) incidents(incidents []alerting.Incident, days calendar) {
 	open := 0
 	for _, i := range incidents {
@@ -247,11 +237,11 @@ func (t *Text) deployments(deployments []checks.Deployment, days calendar) {
 	newest := slices.Clone(deployments)
 	slices.Reverse(newest)
 	for _, d := range first(newest) {
-		length := t.Say("ongoing")
+		duration := t.Say("ongoing")
 		if !d.To.IsZero() {
-			length = formatDuration(d.To.Sub(d.From))
+			duration = t.phrase(length(d.To.Sub(d.From)))
 		}
-		t.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s", days.at(d.From), CleanSentence(d.Name))}, span{dim, "  " + length})
+		t.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s", days.at(d.From), CleanSentence(d.Name))}, span{dim, "  " + duration})
 	}
 	t.more(len(deployments))
 }

@@ -61,6 +61,12 @@ func (t Timestamp) Time() time.Time {
 // MS converts a duration to milliseconds, rounded to the microsecond.
 func MS(d time.Duration) float64 { return float64(d.Round(time.Microsecond).Microseconds()) / 1000 }
 
+// Percent formats a share, rounded down, so that no share below a target looks equal to it.
+// Binary fractions are a little off, by less than a millionth of the last digit.
+func Percent(share float64) string {
+	return strconv.FormatFloat(math.Floor(share*1e5+1e-6)/1e3, 'f', -1, 64) + " %"
+}
+
 // address formats an address as IP:port. An invalid address is "".
 func address(a netip.AddrPort) string {
 	if !a.IsValid() {

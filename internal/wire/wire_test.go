@@ -5,6 +5,14 @@ import (
 	"time"
 )
 
+func TestPercent(t *testing.T) {
+	for share, want := range map[float64]string{0: "0 %", 0.29: "29 %", 0.57: "57 %", 0.99999: "99.999 %", 0.999999: "99.999 %", 1: "100 %"} {
+		if got := Percent(share); got != want {
+			t.Errorf("Percent(%v) = %q, want %q", share, got, want)
+		}
+	}
+}
+
 func TestParseDuration(t *testing.T) {
 	const day = 24 * time.Hour
 	good := map[string]time.Duration{
