@@ -170,6 +170,21 @@ func TestSingleSessionIsNotHandedOver(t *testing.T) {
 	closeWatcher(t, w)
 }
 
+// TestSingleSessionBehindTwoAddresses: where a login ends the session before, one client logs in, whichever
+// address it uses.
+func TestSingleSessionBehindTwoAddresses(t *testing.T) {
+	s := newLoginSite(t, probes.MethodCookie)
+	other := httptest.NewServer(s)
+	t.Cleanup(other.Close)
+	s.Balancer.URLs = append(s.Balancer.URLs, must.URL(other.URL))
+	s.Session.Login.SetSingle()
+	w := s.watch(t)
+	if s.logins != 1 {
+		t.Errorf("got %d logins, want 1", s.logins)
+	}
+	closeWatcher(t, w)
+}
+
 // TestRefusedCanariesLogOut: the sessions that a new owner does not continue are given up.
 func TestRefusedCanariesLogOut(t *testing.T) {
 	s := newLoginSite(t, probes.MethodCookie)

@@ -34,20 +34,31 @@ func canaryAge(c *probes.Cluster, age time.Duration) time.Duration {
 // A wantsLogin reports whether a client in a slot is to log in; nil: every one is.
 type wantsLogin func(slot) bool
 
+// roundLogins are the logins of a round. The addresses of the balancer take turns: a login at one
+// may end the session that was opened at another.
+type roundLogins struct {
+	mu    sync.Mutex // guards wants and any
+	wants wantsLogin
+	any   bool // a client has logged in
+}
+
 // logIn logs in those of the chosen clients that are wanted. It returns the clients that hold
 // the session of a user; the others stay visitors.
 func (t *traceDriver) logIn(ctx context.Context, chosen []*probes.Canary, identity checks.Identity) []*probes.Canary {
 	if loginOf(t.cluster) == nil {
 		return chosen
 	}
+	logins := t.logins
+	logins.mu.Lock()
+	defer logins.mu.Unlock()
 	var in []*probes.Canary
 	for _, c := range chosen {
 		single := t.cluster.LoginStatus().Single
-		if single && len(in) > 0 || t.wants != nil && !t.wants(slotOf(c, identity)) || !c.LogIn(ctx) {
+		if single && logins.any || logins.wants != nil && !logins.wants(slotOf(c, identity)) || !c.LogIn(ctx) {
 			continue
 		}
-		in = append(in, c)
-		if len(in) == 2 && !single && endedBy(ctx, in[0], c) {
+		in, logins.any = append(in, c), true
+		if len(in) == 2 && !single && loginEnded(ctx, in[0], c) {
 			loginOf(t.cluster).SetSingle()
 			t.forget(in[0])
 			in = in[1:]
@@ -56,9 +67,9 @@ func (t *traceDriver) logIn(ctx context.Context, chosen []*probes.Canary, identi
 	return in
 }
 
-// endedBy reports whether the login of one client ended the session of an earlier one: the
-// earlier one is logged out, answered by its own node, and the later one is not.
-func endedBy(ctx context.Context, earlier, later *probes.Canary) bool {
+// loginEnded sends a request of both clients to find out whether the login of the later one ended
+// the session of the earlier one, which is then logged out, answered by its own node.
+func loginEnded(ctx context.Context, earlier, later *probes.Canary) bool {
 	owner := earlier.Holder()
 	ex := earlier.Return(ctx)
 	if ex.LoggedIn != probes.LoggedOut || owner == "" || ex.Label != owner {
@@ -83,7 +94,6 @@ func (p *canaryPool) wantsLogin(c *probes.Cluster, age time.Duration) wantsLogin
 	}
 	live := slices.DeleteFunc(slices.Clone(p.canaries), func(canary *pooledCanary) bool { return lost(canary.Canary) })
 	single := c.LoginStatus().Single
-	var mu sync.Mutex
 	replaced := false
 	return func(at slot) bool {
 		if single {
@@ -93,8 +103,6 @@ func (p *canaryPool) wantsLogin(c *probes.Cluster, age time.Duration) wantsLogin
 		if i < 0 {
 			return true
 		}
-		mu.Lock()
-		defer mu.Unlock()
 		old := !replaced && time.Since(live[i].Opened()) > age
 		replaced = replaced || old
 		return old

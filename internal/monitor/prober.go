@@ -84,6 +84,7 @@ func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *
 	var canaries []*probes.Canary
 	wg.Go(func() {
 		frontends := probes.Resolve(ctx, cluster)
+		logins := &roundLogins{wants: wants}
 		round.Balancers = make([]probes.BalancerObservation, len(frontends))
 		traces := make([]traceResult, len(frontends))
 		handshakes := make([][]probes.HandshakeObservation, len(frontends))
@@ -99,7 +100,7 @@ func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *
 			inner.Go(func() { handshakes[i] = p.handshakesThrough(ctx, cluster, frontend) })
 			inner.Go(func() {
 				driver := p.newTraceDriver(cluster, frontend)
-				driver.wants, driver.next, driver.until = wants, nextAddress(cluster.Balancer, frontends, i), until
+				driver.logins, driver.next, driver.until = logins, nextAddress(cluster.Balancer, frontends, i), until
 				seen.addDriver(driver)
 				traces[i] = driver.run(ctx, func() []probes.NodeObservation {
 					<-direct

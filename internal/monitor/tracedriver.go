@@ -21,7 +21,7 @@ type traceDriver struct {
 	frontend    probes.Frontend
 	next        probes.Frontend // another address to which its clients may be led; zero: none
 	connections chan struct{}   // bounds the open connections
-	wants       wantsLogin
+	logins      *roundLogins
 	until       time.Time // when no client starts a second follow-up any more; zero: never
 
 	mu       sync.Mutex
