@@ -52,7 +52,7 @@ func (u *upstream) member(line directive) error {
 	}
 	if len(u.servers) == 0 {
 		u.ejection = e
-	} else if e != u.ejection {
+	} else if e.differs(u.ejection) {
 		u.guessOnce("balancer.max_fails", line.position, phrase.New("this member has another retry than the first one, whose value is used"))
 	}
 	u.servers = append(u.servers, s)

@@ -108,6 +108,18 @@ func described(t *testing.T, p Product, text string) string {
 	return strings.ReplaceAll(clusters, file, "conf")
 }
 
+// TestExplicitDefaults: a server for which the file says what is the default anyway does not differ from others.
+func TestExplicitDefaults(t *testing.T) {
+	for product, text := range map[Product]string{
+		Nginx:  "http { upstream shop { server a:80; server b:80 max_fails=1 fail_timeout=10s; } server { location / { proxy_pass http://shop; } } }",
+		Apache: "<Proxy balancer://shop>\nBalancerMember http://a:80\nBalancerMember http://b:80 retry=60\n</Proxy>\nProxyPass / balancer://shop/\n",
+	} {
+		if got := described(t, product, text); strings.Contains(got, "than the first one") || !strings.Contains(got, "http://b") {
+			t.Errorf("%s: got\n%s", product, got)
+		}
+	}
+}
+
 func TestValidAddress(t *testing.T) {
 	for text, want := range map[string]bool{
 		"10.0.0.1": true, "10.0.0.1:80": true, "node1": true, "node_1:8080": true, "a.b-c.example:65535": true,

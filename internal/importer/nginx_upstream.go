@@ -57,7 +57,7 @@ func (u *upstream) nginxServer(line directive) error {
 	}
 	if len(u.servers) == 0 {
 		u.ejection = e
-	} else if e != u.ejection && !server.down && !server.backup {
+	} else if e.differs(u.ejection) && !server.down && !server.backup {
 		u.guessOnce("balancer.max_fails", line.position, phrase.New("this server has another max_fails or fail_timeout than the first one, whose values are used"))
 	}
 	u.servers = append(u.servers, server)

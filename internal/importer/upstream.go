@@ -123,6 +123,11 @@ type ejection struct {
 	derivedFrom phrase.Phrase // the product's own parameters, if they differ
 }
 
+// differs reports whether two servers are ejected differently. A default may be explicit.
+func (e ejection) differs(other ejection) bool {
+	return e.maxFails != other.maxFails || e.failTimeout != other.failTimeout
+}
+
 // A route maps paths of the balancer to paths of an upstream.
 type route struct {
 	position
