@@ -18,13 +18,12 @@ func healthcheck(ctx context.Context, listen string) error {
 	client := &http.Client{Timeout: timeout, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the connection stays on this machine
 	}}
-	var last error
-	for _, scheme := range []string{"http", "https"} {
-		if last = askHealth(ctx, client, scheme+"://"+dialable(listen)+"/-/healthy"); last == nil {
-			return nil
-		}
+	path := "://" + dialable(listen) + "/-/healthy"
+	err := askHealth(ctx, client, "https"+path)
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		err = askHealth(ctx, client, "http"+path)
 	}
-	return last
+	return err
 }
 
 // isAlert reports whether the server rejected the TLS handshake: it runs, and demands a

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -38,7 +39,7 @@ func TestHealthcheck(t *testing.T) {
 			}
 			defer server.Close()
 			o := serveOptions{healthy: true, listen: server.Listener.Addr().String(), file: filepath.Join(t.TempDir(), "none.yml")}
-			if err := o.run(t.Context(), console{}); (err == nil) != tt.well {
+			if err := o.run(t.Context(), console{}); (err == nil) != tt.well || err != nil && !strings.Contains(err.Error(), "500") {
 				t.Errorf("got error %v, want well to be %t", err, tt.well)
 			}
 		})
