@@ -77,14 +77,14 @@ func (h *heartbeat) sendWhenDue(ctx context.Context) {
 	if h.first.IsZero() {
 		h.first = time.Now().Add(c.Interval)
 	}
+	if time.Until(h.next) > 0 {
+		return
+	}
 	err := daemon.health()
 	starting := err != nil && time.Until(h.first) > 0
-	switch {
-	case err != nil:
+	if err != nil {
 		err = fmt.Errorf("withheld: %w", err)
-	case time.Until(h.next) > 0:
-		return
-	default:
+	} else {
 		h.next = time.Now().Add(c.Interval)
 		err = h.send(ctx, c)
 	}

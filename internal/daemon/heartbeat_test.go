@@ -127,6 +127,20 @@ func TestHeartbeatStopsWhileImpaired(t *testing.T) {
 	})
 }
 
+// TestHeartbeatOnlyMissingWhenDue: a trouble between two heartbeats withholds none.
+func TestHeartbeatOnlyMissingWhenDue(t *testing.T) {
+	withHeartbeat(t, func(t *testing.T, r *heartbeatRig) {
+		time.Sleep(90*time.Second + time.Millisecond)
+		r.isImpaired.Store(true)
+		time.Sleep(10 * time.Second)
+		r.isImpaired.Store(false)
+		r.expect(t, true, true)
+		if text := r.log.String(); strings.Contains(text, "missing") {
+			t.Errorf("a heartbeat is said to be missing:\n%s", text)
+		}
+	})
+}
+
 // TestHeartbeatAtStart: a first round that takes a while is no reason for a warning, and one
 // that takes longer than the interval is.
 func TestHeartbeatAtStart(t *testing.T) {
