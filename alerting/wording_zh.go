@@ -51,7 +51,7 @@ var titlesInChinese = map[checks.Code]string{
 	checks.HistoryDamaged:        "历史文件已损坏",
 }
 
-// notificationsInChinese says what a receiver was notified of, beside the begin of an incident.
+// notificationsInChinese says what a receiver was notified of, other than the start of an incident.
 var notificationsInChinese = map[NotificationKind]string{
 	NotificationDeveloped: "（有变化）", NotificationReminder: "（提醒）", NotificationResolved: "（已恢复）", NotificationDeployment: "（发布小结）",
 }

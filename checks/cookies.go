@@ -18,7 +18,7 @@ func cookies(oc *outcomes) []Finding {
 			}
 			f := Finding{Code: CookieRejected, Severity: Warning, Target: r.Name}
 			f.Summary = msg(MsgCookieRejected, Args{Name: r.Name, Why: new(msg(brokenRules[r.Rule], Args{Name: r.Has, Value: r.Asks, Duration: r.Life.Round(time.Second)}))})
-			f.Evidence = []Message{msg(MsgCookieSet, Args{Node: a.node, At: a.At})}
+			f.Evidence = []Message{msg(MsgCookieSet, Args{Node: a.listedNode, At: a.At})}
 			f.Remedy = msg(MsgCorrectCookie, Args{})
 			switch r.Rule {
 			case probes.CookieReplaced:

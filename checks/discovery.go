@@ -43,7 +43,7 @@ func (r *Round) withLeft(fits func(id string) bool) []string {
 func (tl *timeline) markLeft(leftNode probes.LeftNode, timeline NodeTimeline) NodeTimeline {
 	last := leftNode.At
 	for _, a := range tl.outcomes.allAnswers {
-		if a.node == leftNode.ID && a.OK() && a.At.After(last) {
+		if a.listedNode == leftNode.ID && a.OK() && a.At.After(last) {
 			last = a.At
 		}
 	}
@@ -75,7 +75,7 @@ func (r *Round) markListed(id string, timeline NodeTimeline) NodeTimeline {
 // the balancer should know.
 func (r *Round) leftLongAgo(a *answer) bool {
 	return !a.trace.Continued && slices.ContainsFunc(r.Cluster.Left, func(n probes.LeftNode) bool {
-		return n.ID == a.node && a.At.Sub(n.At) > eventReportedFor
+		return n.ID == a.listedNode && a.At.Sub(n.At) > eventReportedFor
 	})
 }
 

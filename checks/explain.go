@@ -20,9 +20,9 @@ var causes = map[Code][]possibleCause{
 		{NodeDown, noNodeUp},
 	},
 	BalancerError: {
-		{NodeFailingInRotation, mayCause},
-		{NodeDown, mayCause},
-		{NodePaused, mayCause},
+		{NodeFailingInRotation, namesNode},
+		{NodeDown, namesNode},
+		{NodePaused, namesNode},
 		{Slow, tookTooLong},
 		{NodeRestarted, followsNode},
 		{Slow, byLostPackets},
@@ -31,11 +31,11 @@ var causes = map[Code][]possibleCause{
 		{NodeRestarted, inHarmfulLoop},
 	},
 	BalancerSplit: {
-		{NodeEjected, mayCause},
+		{NodeEjected, namesNode},
 		{Slow, byLostPackets},
 		{SessionDrift, atOneOf},
 		{SessionLeaked, always}, // an answer to one client that a cache gives to others names its node, too
-		{NodeRestarted, mayCause},
+		{NodeRestarted, namesNode},
 		{SessionLost, lostAnywhere},
 		{SessionNotShared, lostAnywhere},
 		{DependencyDown, lostAnywhere},
@@ -87,8 +87,8 @@ var causes = map[Code][]possibleCause{
 	PageFailing: {
 		{PageFailing, samePage},
 		{DependencyDown, suffers},
-		{NodeFailingInRotation, mayCause},
-		{NodeDown, mayCause},
+		{NodeFailingInRotation, namesNode},
+		{NodeDown, namesNode},
 		{NodeDown, noNodeUp},
 		{SessionFailing, always},
 	},
@@ -101,13 +101,13 @@ var causes = map[Code][]possibleCause{
 	HandshakeBroken: {
 		{BalancerDown, onlyThere},
 		{BalancerError, onlyThere},
-		{HandshakeBroken, mayCauseOrUnknown},
+		{HandshakeBroken, namesNodeOrNone},
 		{NodeDown, followsNode},
 		{NodeRestarted, followsNode},
-		{NodePaused, mayCauseOrUnknown},
+		{NodePaused, namesNodeOrNone},
 		{SessionDrift, seenThrough},
 		{BalancerSplit, seenThrough},
-		{NodeFailingInRotation, mayCauseOrUnknown},
+		{NodeFailingInRotation, namesNodeOrNone},
 		{Slow, byLostPackets},
 		{NodeDown, noNodeUp},
 		{SessionLeaked, always},
@@ -283,12 +283,12 @@ func suffers(effect, cause Finding) bool {
 // storedThere is true of a dependency that may store the sessions. The configuration
 // does not say which one does.
 func storedThere(effect, cause Finding) bool {
-	return cause.facts.store || slices.ContainsFunc(effect.Nodes, func(id string) bool { return slices.Contains(cause.Nodes, id) })
+	return cause.facts.store || atOneOf(effect, cause)
 }
 
 // onlyThere is true if the handshake broke at this address of the balancer only.
 func onlyThere(effect, cause Finding) bool {
-	return len(effect.facts.frontends) == 1 && effect.facts.frontends[0] == cause.Target
+	return slices.Equal(effect.facts.frontends, []string{cause.Target})
 }
 
 // waitsFor is true of a slow answer through the balancer that may wait for a node
@@ -318,21 +318,20 @@ func seenThrough(effect, _ Finding) bool { return effect.Node == "" }
 // throughBalancer is true of a finding through the balancer with a cause at a node.
 func throughBalancer(effect, cause Finding) bool { return effect.Node == "" && cause.Node != "" }
 
-// mayCause is true of a finding through the balancer that names the node of the
-// cause.
-func mayCause(effect, cause Finding) bool {
+// namesNode is true of a finding through the balancer that names the node of the cause.
+func namesNode(effect, cause Finding) bool {
 	return throughBalancer(effect, cause) && slices.Contains(effect.Nodes, cause.Node)
 }
 
-func mayCauseOrUnknown(effect, cause Finding) bool {
-	return throughBalancer(effect, cause) && (len(effect.Nodes) == 0 || slices.Contains(effect.Nodes, cause.Node))
+func namesNodeOrNone(effect, cause Finding) bool {
+	return namesNode(effect, cause) || throughBalancer(effect, cause) && len(effect.Nodes) == 0
 }
 
 // samePage is true of a page that fails through the balancer and on a node that the
 // effect names.
 func samePage(effect, cause Finding) bool {
 	page, _, _ := strings.Cut(effect.Target, " (") // without the balancer's address
-	return mayCause(effect, cause) && strings.HasSuffix(page, cause.Target)
+	return namesNode(effect, cause) && strings.HasSuffix(page, cause.Target)
 }
 
 // lostByMove is true of sessions that were lost when another node was asked. Sessions
@@ -352,7 +351,7 @@ func explain(findings []Finding) []Finding {
 	}
 	for i, f := range findings {
 		known := slices.IndexFunc(findings, func(cause Finding) bool { return f.ExplainedBy != "" && cause.Key() == f.ExplainedBy })
-		if known != none && t.isCauseOf(known, i) { // earlier rounds know causes in a circle
+		if known != none && t.explainedBy(known, i) { // earlier rounds know causes in a circle
 			known, findings[i].ExplainedBy = none, ""
 		}
 		t.causes[i] = known
@@ -405,7 +404,7 @@ func (t tree) ordered(cause int) []Finding {
 func (t tree) causeOf(effect int) int {
 	for _, possible := range causes[t.findings[effect].Code] {
 		for i, cause := range t.findings {
-			if cause.Code == possible.code && possible.fits(t.findings[effect], cause) && !t.isCauseOf(i, effect) {
+			if cause.Code == possible.code && possible.fits(t.findings[effect], cause) && !t.explainedBy(i, effect) {
 				return i
 			}
 		}
@@ -413,11 +412,10 @@ func (t tree) causeOf(effect int) int {
 	return none
 }
 
-// isCauseOf reports whether a finding is the other one, or is explained by it over
-// any number of causes.
-func (t tree) isCauseOf(finding, other int) bool {
+// explainedBy reports whether a finding is the cause, or is explained by it, directly or not.
+func (t tree) explainedBy(finding, cause int) bool {
 	for at := finding; at != none; at = t.causes[at] {
-		if at == other {
+		if at == cause {
 			return true
 		}
 	}

@@ -79,7 +79,7 @@ func sharesRoute(moves []move) bool {
 // first request.
 func (mov *movement) leftAfterFirst(a *answer) bool {
 	return slices.ContainsFunc(mov.stickiness, func(f frontendStickiness) bool {
-		return slices.ContainsFunc(f.first, func(m move) bool { return m.answer == a })
+		return slices.ContainsFunc(f.afterFirst, func(m move) bool { return m.answer == a })
 	})
 }
 

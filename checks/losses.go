@@ -115,7 +115,7 @@ func lostAfterMove(att *attribution, moved []*answer) Finding {
 		f.Remedy = msg(MsgSetJVMRoute, Args{})
 	}
 	if att.outcomes.onlyWritesMove() {
-		f.Summary, f.Remedy = att.outcomes.movedByURL(len(moved))
+		f.Summary, f.Remedy = att.outcomes.movedByURL(len(moved)), msg(MsgHashNoURL, Args{})
 	}
 	return f
 }

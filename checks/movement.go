@@ -50,11 +50,11 @@ type move struct {
 func (mov *movement) moves() (drifts, failovers []move) {
 	drifting := make(map[*answer]bool)
 	for _, h := range mov.stickiness {
-		for _, m := range h.first {
+		for _, m := range h.afterFirst {
 			drifting[m.answer] = true
 		}
 		for _, m := range h.moves {
-			if h.scatters || mov.lasting(m.from) {
+			if h.scatters || mov.scatteredForLong(m.from) {
 				drifting[m.answer] = true
 			}
 		}
@@ -75,10 +75,10 @@ func (mov *movement) moves() (drifts, failovers []move) {
 	return drifts, failovers
 }
 
-// lasting reports whether the clients of a node have been scattered for longer than
+// scatteredForLong reports whether the clients of a node have been scattered for longer than
 // an unseen disruption would explain. In a single round, which has no earlier ones,
 // it is true.
-func (mov *movement) lasting(node string) bool {
+func (mov *movement) scatteredForLong(node string) bool {
 	since := mov.scattered[node].From
 	return mov.round.Past == nil || since.IsZero() || mov.round.Started.Sub(since) > mov.timeline.consequencesFor
 }
@@ -180,12 +180,12 @@ func causeOfMove(rem *remaps, a *answer) Message {
 // the answering node must be the one that the hash names without some of the
 // disrupted nodes.
 func (mov *movement) byDisruption(a *answer) bool {
-	return mov.sentBy(a, mov.timeline.nodesDisruptedAt(a.At))
+	return mov.byDisruptionOf(a, mov.timeline.nodesDisruptedAt(a.At))
 }
 
-// sentBy reports whether another node answered a client because the nodes in out were
+// byDisruptionOf reports whether another node answered a client because the nodes in out were
 // disrupted.
-func (mov *movement) sentBy(a *answer, out []string) bool {
+func (mov *movement) byDisruptionOf(a *answer, out []string) bool {
 	if mov.round.delisted(a.trace.holder) || mov.round.delisted(a.trace.opener) {
 		return true
 	}
@@ -201,7 +201,7 @@ func (mov *movement) sentBy(a *answer, out []string) bool {
 		}
 		out = slices.Clone(out) // the client's own nodes first, as only so many are tried
 		slices.SortStableFunc(out, func(a, b string) int { return own(a) - own(b) })
-		if named := mov.namedWithoutNodes(key, out, a.node); named || !mov.round.Past.listDiffers() {
+		if named := mov.namedWithoutNodes(key, out, a.listedNode); named || !mov.round.Past.listDiffers() {
 			return named
 		}
 	}
@@ -273,41 +273,31 @@ func drift(mov *movement) []Finding {
 		where = finding.facts.frontends
 		finding.Evidence = append(finding.Evidence, msg(MsgOthersHold, Args{Count: len(mov.outcomes.frontends) - len(finding.facts.frontends)}))
 	}
-	finding.Summary = msg(MsgDrift, Args{Addresses: where, Count: followUpsAmong(drifts), Of: mov.outcomes.followUps(), Lost: lost})
 	finding.Affected = shareOf(mov.outcomes, len(clients))
-	finding.Remedy = driftRemedy(mov, where)
-	switch unlisted := splitOffTo(mov, drifts); {
-	case unlisted != "":
-		finding.Remedy = msg(MsgSplitToUnlisted, Args{Node: unlisted})
-	case !slices.ContainsFunc(drifts, func(m move) bool { return !mov.leftAfterFirst(m.answer) }):
-		finding.Remedy = msg(MsgFirstPlacedOtherwise, Args{})
-		if sharesRoute(drifts) && !mov.round.Cluster.Balancer.HashesCookie() {
-			finding.Remedy = msg(MsgRouteOfOther, Args{Node: drifts[0].from, Other: drifts[0].to})
-		}
-	case mov.outcomes.onlyWritesMove():
-		finding.Summary, finding.Remedy = mov.outcomes.movedByURL(len(drifts))
+	finding.Summary = msg(MsgDrift, Args{Addresses: where, Count: followUpsAmong(drifts), Of: mov.outcomes.followUps(), Lost: lost})
+	if finding.Remedy = driftRemedy(mov, drifts, where); finding.Remedy.ID == MsgHashNoURL {
+		finding.Summary = mov.outcomes.movedByURL(len(drifts))
 	}
 	return []Finding{finding}
 }
 
-// onlyWritesMove reports whether other nodes answer the requests that store a value, and none that
-// returns to the page: the balancer chooses the node by the URL.
+// onlyWritesMove reports whether other nodes answer requests that store a value, and the session's own
+// node answers those that only return: the balancer chooses the node by the URL.
 func (oc *outcomes) onlyWritesMove() bool {
-	stayed := false
+	stayed, writeMoved := false, false
 	for _, a := range oc.answers {
-		switch {
-		case a.isFollowUp() && a.moved():
+		if a.isFollowUp() && a.moved() {
 			return false
-		case a.isFollowUp():
-			stayed = stayed || a.servingNode != ""
 		}
+		stayed = stayed || a.isFollowUp() && a.servingNode != ""
+		writeMoved = writeMoved || a.Kind == probes.StepWrite && a.moved()
 	}
-	return stayed && slices.ContainsFunc(oc.answers, func(a *answer) bool { return a.Kind == probes.StepWrite && a.moved() })
+	return stayed && writeMoved
 }
 
-// movedByURL returns the summary and remedy for a balancer that chooses the node by the URL.
-func (oc *outcomes) movedByURL(count int) (summary, remedy Message) {
-	return msg(MsgDriftByURL, Args{Count: count, Of: oc.followUps(), Path: oc.round.Cluster.ClientPath()}), msg(MsgHashNoURL, Args{})
+// movedByURL returns the summary of moves at a balancer that chooses the node by the URL.
+func (oc *outcomes) movedByURL(count int) Message {
+	return msg(MsgDriftByURL, Args{Count: count, Of: oc.followUps(), Path: oc.round.Cluster.ClientPath()})
 }
 
 // followUpsAmong counts the moves that a follow-up shows. A request that stores a value is none.
@@ -360,10 +350,21 @@ func (mov *movement) keepsSomeClients() bool {
 	})
 }
 
-func driftRemedy(mov *movement, where []string) Message {
+// driftRemedy returns the remedy of drifts at the addresses in where; empty: at all of them.
+func driftRemedy(mov *movement, drifts []move, where []string) Message {
 	oc := mov.outcomes
 	method := oc.round.Cluster.Balancer.Method
+	unlisted := splitOffTo(mov, drifts)
+	allAfterFirst := !slices.ContainsFunc(drifts, func(m move) bool { return !mov.leftAfterFirst(m.answer) })
 	switch {
+	case unlisted != "":
+		return msg(MsgSplitToUnlisted, Args{Node: unlisted})
+	case allAfterFirst && sharesRoute(drifts) && !oc.round.Cluster.Balancer.HashesCookie():
+		return msg(MsgRouteOfOther, Args{Node: drifts[0].from, Other: drifts[0].to})
+	case allAfterFirst:
+		return msg(MsgFirstPlacedOtherwise, Args{})
+	case oc.onlyWritesMove():
+		return msg(MsgHashNoURL, Args{})
 	case len(where) > 0:
 		return msg(MsgCompareAddresses, Args{Addresses: where})
 	case method == probes.MethodSource:
@@ -392,5 +393,5 @@ func (mov *movement) byRestartElsewhere(a *answer, lost Span) bool {
 	failed := slices.DeleteFunc(mov.timeline.nodesDisruptedIn(lost), func(id string) bool {
 		return !mov.timeline.wasDisruptedIn(id, lost, Disruption.failed) // a healthy node that was left out excuses no loss
 	})
-	return len(failed) > 0 && (mov.sentBy(a, failed) || mov.nodes.rehashes() && a.pauseBefore() >= shortestPause)
+	return len(failed) > 0 && (mov.byDisruptionOf(a, failed) || mov.nodes.rehashes() && a.pauseBefore() >= shortestPause)
 }

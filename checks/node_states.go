@@ -114,8 +114,8 @@ func (oc *outcomes) failingNodesOf(a *answer, isFollowUp bool) []string {
 	switch target, holder := a.trace.Expected, a.trace.holder; {
 	case !failed(a.Exchange) && (a.Kind == probes.StepWrite || !oc.nodes.page.isWrong(a.Exchange)):
 		return nil
-	case a.node != "":
-		return []string{a.node}
+	case a.listedNode != "":
+		return []string{a.listedNode}
 	case oc.nodes.refusesAll:
 		return nil // the balancer refuses all clients, also those of ready nodes: no node is the cause
 	case target != "" && oc.nodes.failsDirectly(target):

@@ -186,7 +186,7 @@ func requests(oc *outcomes) []Request {
 			owner = id
 		}
 		list = append(list, Request{
-			Cluster: oc.round.Cluster.Name, Balancer: BalancerName(a.trace.URL, a.trace.Balancer), Node: owner, Served: a.node, Canary: a.trace.Continued,
+			Cluster: oc.round.Cluster.Name, Balancer: BalancerName(a.trace.URL, a.trace.Balancer), Node: owner, Served: a.listedNode, Canary: a.trace.Continued,
 			Session: a.trace.First().Session, At: a.At, Latency: a.Timing.Total, Outcome: a.outcome,
 		})
 	}

@@ -334,7 +334,7 @@ func (rem *remaps) movedForGood(tr *trace) (first *answer, settled bool) {
 func (rem *remaps) movedByDisruption(a *answer) bool {
 	since := a.sinceLastKept()
 	out := slices.DeleteFunc(rem.timeline.nodesDisruptedIn(since), func(id string) bool { return rem.takenOut(id, a.At) })
-	if rem.movement.sentBy(a, out) && !rem.movedByReturn(a, out) {
+	if rem.movement.byDisruptionOf(a, out) && !rem.movedByReturn(a, out) {
 		return true
 	}
 	return a.pauseBefore() >= shortestPause && !rem.justRehashed(a.At) && rem.movement.byRestartElsewhere(a, since)

@@ -123,7 +123,7 @@ func canaries(oc *outcomes) []CanaryTrace {
 		answers := tr.allAnswers()
 		c.Steps = make([]CanaryStep, 0, len(answers))
 		for _, a := range answers {
-			node := a.node
+			node := a.listedNode
 			if node == "" && a.Label != "" {
 				node = strconv.Quote(a.Label)
 			}

@@ -73,9 +73,9 @@ func (rot *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 		if !ok {
 			continue
 		}
-		if computed := rot.round.Cluster.Nodes[index].ID; a.node != computed {
+		if computed := rot.round.Cluster.Nodes[index].ID; a.listedNode != computed {
 			return unknown(MsgAnswersDiffer, Args{
-				Method: rot.round.Cluster.Balancer.Method, Client: rot.round.key(a.trace), Node: cmp.Or(a.node, a.Label), Other: computed,
+				Method: rot.round.Cluster.Balancer.Method, Client: rot.round.key(a.trace), Node: cmp.Or(a.listedNode, a.Label), Other: computed,
 			})
 		}
 		if a.trace.Expected == n.ID {
@@ -112,11 +112,11 @@ func (rot *rotation) fitsFewerOut(t traffic, missed []int, n probes.Node) bool {
 // fitsWithout reports whether the hash without some nodes names the node of each answer.
 func (rot *rotation) fitsWithout(t traffic, out []int) bool {
 	return !slices.ContainsFunc(t.answers, func(a *answer) bool {
-		if a.trace.Expected == "" || a.node == "" || !a.OK() {
+		if a.trace.Expected == "" || a.listedNode == "" || !a.OK() {
 			return false
 		}
 		index, ok := rot.nodes.oracle.Pick(rot.round.key(a.trace), out...)
-		return ok && rot.round.Cluster.Nodes[index].ID != a.node
+		return ok && rot.round.Cluster.Nodes[index].ID != a.listedNode
 	})
 }
 
@@ -151,8 +151,8 @@ func (r *Round) keyIgnored(t traffic) bool {
 			continue
 		}
 		targets[a.trace.Expected] = true
-		if a.OK() && a.node != "" {
-			met[a.node] = true
+		if a.OK() && a.listedNode != "" {
+			met[a.listedNode] = true
 		}
 	}
 	return len(targets) > 1 && len(met) == 1 && !r.past().Balancer.Agreed
@@ -162,13 +162,13 @@ func (r *Round) keyIgnored(t traffic) bool {
 // present and hashes our own address: then our address skipped n, too. Our address is
 // only known if no device translates addresses on the way.
 func (rot *rotation) skippedForUs(n probes.Node, t traffic) bool {
-	at := slices.IndexFunc(t.answers, func(a *answer) bool { return a.OK() && a.node != "" && a.LocalAddress.IsValid() })
+	at := slices.IndexFunc(t.answers, func(a *answer) bool { return a.OK() && a.listedNode != "" && a.LocalAddress.IsValid() })
 	if at < 0 || !hashesAddress(rot.round.Cluster.Balancer) || rot.nodes.rehashes() {
 		return false
 	}
 	a := t.answers[at]
 	return sameNetwork(a.LocalAddress, a.trace.Balancer.Addr()) &&
-		slices.Contains(skipped(rot.nodes.oracle, a.LocalAddress.String(), rot.round.index(a.node)), rot.round.index(n.ID))
+		slices.Contains(skipped(rot.nodes.oracle, a.LocalAddress.String(), rot.round.index(a.listedNode)), rot.round.index(n.ID))
 }
 
 // skipped returns the servers that p skips for key before it picks met.
@@ -204,7 +204,7 @@ func sameNetwork(a, b netip.Addr) bool {
 // their own.
 func (t traffic) ownAnswers() []*answer {
 	return slices.DeleteFunc(slices.Clone(t.answers), func(a *answer) bool {
-		return a.trace.Client != "" || a.node == "" || !a.OK() || !a.LocalAddress.IsValid()
+		return a.trace.Client != "" || a.listedNode == "" || !a.OK() || !a.LocalAddress.IsValid()
 	})
 }
 
@@ -221,7 +221,7 @@ func (ns *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
 // markOwnAddress records that n answered our address as computed.
 func (tl *timeline) markOwnAddress(n probes.Node, timeline NodeTimeline) NodeTimeline {
 	for _, a := range tl.outcomes.ownAnswers() {
-		if a.node == n.ID && tl.nodes.hashesOwnAddressTo(a, n) && a.At.After(timeline.OwnAddressSeen) {
+		if a.listedNode == n.ID && tl.nodes.hashesOwnAddressTo(a, n) && a.At.After(timeline.OwnAddressSeen) {
 			timeline.OwnAddress, timeline.OwnAddressSeen = a.LocalAddress, a.At
 		}
 	}
@@ -244,7 +244,7 @@ func (rot *rotation) rotationByOwnAddress(n probes.Node, t traffic) rotationStat
 		if a.LocalAddress != timeline.OwnAddress {
 			continue
 		}
-		between := skipped(rot.nodes.oracle, a.LocalAddress.String(), rot.round.index(a.node))
+		between := skipped(rot.nodes.oracle, a.LocalAddress.String(), rot.round.index(a.listedNode))
 		if !slices.Contains(between, rot.round.index(n.ID)) || slices.ContainsFunc(between, func(i int) bool {
 			id := rot.round.Cluster.Nodes[i].ID
 			return id != n.ID && rot.nodes.ready(id)

@@ -144,7 +144,7 @@ func tallyKey(r *Round, a *answer) string {
 	if r.policy() == probes.PolicyShared {
 		return anyNode
 	}
-	return cmp.Or(a.node, a.trace.firstListed)
+	return cmp.Or(a.listedNode, a.trace.firstListed)
 }
 
 // failingWithSession returns the nodes that answer with errors when a session is

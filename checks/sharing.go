@@ -174,7 +174,7 @@ func leaks(oc *outcomes) []Finding {
 		case !a.readForeign:
 			shown = MsgGivenForeign
 		}
-		note(a.trace, a.foreign, a.node, msg(shown, Args{
+		note(a.trace, a.foreign, a.listedNode, msg(shown, Args{
 			Session: a.trace.First().Session, Value: a.Value, At: a.At, NewSession: a.foreign.First().Session,
 		}))
 	}

@@ -106,7 +106,7 @@ func (mov *movement) separated(tr *trace) (separation, bool) {
 	met := make(map[string]int)
 	for _, x := range tr.answers {
 		if x.OK() && x.Label != "" {
-			met[x.node]++
+			met[x.listedNode]++
 		}
 	}
 	if len(met) != 2 || met[owner] == 0 || met[successor] == 0 || !mov.nodes.ready(owner) || !mov.answeredBetween(owner, successor, tr) {
@@ -147,7 +147,7 @@ func (rot *rotation) ownerAndSuccessor(tr *trace) (owner, successor string, ok b
 // that begins.
 func (mov *movement) answeredBetween(owner, successor string, tr *trace) bool {
 	return slices.ContainsFunc(tr.answers, func(a *answer) bool {
-		if a.node != successor || !a.OK() {
+		if a.listedNode != successor || !a.OK() {
 			return false
 		}
 		before, after := mov.outcomes.answersAround(owner, tr, a.At)
@@ -160,7 +160,7 @@ func (mov *movement) answeredBetween(owner, successor string, tr *trace) bool {
 // before a moment, and when it was first asked after it; zero: not known.
 func (oc *outcomes) answersAround(node string, tr *trace, moment time.Time) (before, after time.Time) {
 	for _, a := range oc.answers {
-		if a.node != node || !a.OK() || a.trace.Balancer != tr.Balancer {
+		if a.listedNode != node || !a.OK() || a.trace.Balancer != tr.Balancer {
 			continue
 		}
 		if end := a.At.Add(a.Timing.Total); !end.After(moment) && end.After(before) {

@@ -18,12 +18,12 @@ import (
 
 // A frontendStickiness is how one address of the balancer treats returning clients.
 type frontendStickiness struct {
-	frontend  *frontend
-	byOpener  map[string]*openerCount // by the node that opened the session
-	moves     []move                  // of nodes whose clients it does not keep
-	first     []move                  // of clients that left their node after their first request, as all do
-	scatters  bool                    // it keeps the clients of no node
-	scattered []string                // the nodes whose clients it does not keep
+	frontend   *frontend
+	byOpener   map[string]*openerCount // by the node that opened the session
+	moves      []move                  // of nodes whose clients it does not keep
+	afterFirst []move                  // of clients that left their node after their first request, as all do
+	scatters   bool                    // it keeps the clients of no node
+	scattered  []string                // the nodes whose clients it does not keep
 }
 
 // An openerCount counts the answers to returning clients whose session one node
@@ -151,7 +151,7 @@ func (mov *movement) stickinessAt(e *frontend, met map[string]bool) frontendStic
 		count.scattered = count.scattered || switches > 1
 		moves[trace.holder] = append(moves[trace.holder], moved...)
 	}
-	h.first = mov.movedAfterFirst(e)
+	h.afterFirst = mov.movedAfterFirst(e)
 	h.decide(moves, mov.round.Confidence)
 	if h.scatters && mov.round.Past != nil && (mov.outcomes.losesPackets() || h.fitsAbsences()) {
 		// The balancer leaves nodes out for a while: moves that depend on each other are
@@ -184,13 +184,8 @@ func (f *frontendStickiness) decide(moves map[string][]move, confidence float64)
 // returns separates the answers of a client's own node from those of other nodes, and
 // counts how often the node changed. Moves that a disruption explains are left out.
 func (mov *movement) returns(tr *trace) (stayed []*answer, moved []move, switches int) {
-	answers := slices.Clone(tr.answers)
-	slices.SortStableFunc(answers, func(a, b *answer) int { return a.At.Compare(b.At) })
 	at := tr.holder
-	for _, a := range answers {
-		if a.Kind == probes.StepFirst || !a.OK() || a.servingNode == "" {
-			continue
-		}
+	for _, a := range followUpsInOrder(tr) {
 		if a.servingNode != tr.holder && mov.excused(a) {
 			continue
 		}

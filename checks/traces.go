@@ -92,7 +92,7 @@ func (oc *outcomes) answeredSince(node string, at netip.AddrPort, t time.Time) b
 func (t traffic) answersFrom(node string) int {
 	count := 0
 	for _, a := range t.answers {
-		if a.node == node && a.Status < 500 && (!a.trace.Continued || !a.trace.mayBePinned) {
+		if a.listedNode == node && a.Status < 500 && (!a.trace.Continued || !a.trace.mayBePinned) {
 			count++
 		}
 	}
@@ -103,7 +103,7 @@ func (t traffic) answersFrom(node string) int {
 // of the balancer may have directed there.
 func (t traffic) holdsPinned(node string) bool {
 	return slices.ContainsFunc(t.answers, func(a *answer) bool {
-		return a.node == node && a.OK() && a.trace.Continued && a.trace.mayBePinned
+		return a.listedNode == node && a.OK() && a.trace.Continued && a.trace.mayBePinned
 	})
 }
 
@@ -169,8 +169,8 @@ type answer struct {
 	outcome        Outcome
 	foreign        *trace   // the other client whose session or value it shows; nil: none
 	readForeign    bool     // it shows a value that the other client stored
-	node           string   // id of the listed node that answered; "": not known, or not listed
-	servingNode    string   // node; or an unlisted node's label in quotes, if every listed node is known by name
+	listedNode     string   // id of the listed node that answered; "": not known, or not listed
+	servingNode    string   // listedNode; or an unlisted node's label in quotes, if every listed node is known by name
 	suspects       []string // nodes of which one is the cause of a failed answer; nil: it did not fail, or none is known
 	failedNode     string   // the one that a failed answer is attributed to; "": it did not fail, or the node is not known
 	upstreamsTried []string // nodes that the balancer tried before, without an answer
@@ -205,7 +205,7 @@ func (t *trace) stayedCount() (count int, ok bool) {
 
 // onlyMet reports whether node gave every answer of this round.
 func (t *trace) onlyMet(node string) bool {
-	return !slices.ContainsFunc(t.answers, func(a *answer) bool { return a.node != node })
+	return !slices.ContainsFunc(t.answers, func(a *answer) bool { return a.listedNode != node })
 }
 
 // resolve returns w with the node that answered each request.
@@ -219,7 +219,7 @@ func (oc *outcomes) resolve(w probes.Trace) *trace {
 			continue // an earlier round has judged it
 		}
 		step := &w.Steps[i]
-		a := &answer{Step: step, trace: out, sessionOutcome: w.SessionOutcome(i), node: oc.nodes.identity.NodeOf(step.Label), upstreamsTried: oc.nodes.identity.FailedOver(step.Label)}
+		a := &answer{Step: step, trace: out, sessionOutcome: w.SessionOutcome(i), listedNode: oc.nodes.identity.NodeOf(step.Label), upstreamsTried: oc.nodes.identity.FailedOver(step.Label)}
 		a.servingNode = cmp.Or(oc.servingNode(step.Label), oc.nodes.otherLabel(out, step.Label))
 		if step.Kind != probes.StepWrite && oc.nodes.page.isWrong(step.Exchange) {
 			a.sessionOutcome = probes.SessionUnknown // an answer that is not the page does not show the session
@@ -231,7 +231,7 @@ func (oc *outcomes) resolve(w probes.Trace) *trace {
 		} else {
 			out.answers = append(out.answers, a)
 		}
-		if seen := (nodeAtAddress{a.node, w.Balancer}); a.node != "" && a.OK() && step.At.After(oc.lastAnswerAt[seen]) {
+		if seen := (nodeAtAddress{a.listedNode, w.Balancer}); a.listedNode != "" && a.OK() && step.At.After(oc.lastAnswerAt[seen]) {
 			oc.lastAnswerAt[seen] = step.At
 		}
 	}
