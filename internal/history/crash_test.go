@@ -18,12 +18,12 @@ import (
 	"stickwatch/internal/must"
 )
 
-// killedPID is the environment variable that makes this test binary a process that commits to
+// crashPathVariable is the environment variable that makes this test binary a process that commits to
 // the history at its value until it is killed.
-const killedPID = "STICKWATCH_HISTORY_VICTIM"
+const crashPathVariable = "STICKWATCH_CRASH_HISTORY"
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(killedPID); path != "" {
+	if path := os.Getenv(crashPathVariable); path != "" {
 		if err := commitForever(path); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -60,13 +60,13 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		kills = n
 	}
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
-	acknowledged := 0
+	committed := 0
 	for range kills {
 		ids := killed(t, path, 1+rand.IntN(25))
-		acknowledged += len(ids)
-		allThere(t, path, ids)
+		committed += len(ids)
+		expectCommitted(t, path, ids)
 	}
-	t.Logf("%d kills, %d commits acknowledged", kills, acknowledged)
+	t.Logf("%d kills, %d commits", kills, committed)
 }
 
 // killed kills a process after some commits, or during the next one, and returns the ids that
@@ -74,7 +74,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 func killed(t *testing.T, path string, after int) (ids []string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), killedPID+"="+path)
+	cmd.Env = append(os.Environ(), crashPathVariable+"="+path)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	must.Succeed(t, err)
@@ -95,14 +95,14 @@ func killed(t *testing.T, path string, after int) (ids []string) {
 	return ids
 }
 
-func allThere(t *testing.T, path string, ids []string) {
+func expectCommitted(t *testing.T, path string, ids []string) {
 	t.Helper()
 	db, err := open(t.Context(), Config{Path: path}) // checks the file
 	must.Succeed(t, err)
 	defer db.Close(t.Context())
 	for _, id := range ids {
 		if found, err := db.Incidents(t.Context(), alerting.IncidentQuery{ID: id}); err != nil || len(found) != 1 {
-			t.Errorf("incident %s was acknowledged: got %d of it and error %v", id, len(found), err)
+			t.Errorf("incident %s was committed: got %d of it and error %v", id, len(found), err)
 		}
 	}
 	incidents, notifications := 0, 0

@@ -40,20 +40,20 @@ func (e *fileMissingError) Error() string {
 		e.Path)
 }
 
-// A cutError is the error of a file that another program truncated while it is open.
-type cutError struct {
+// A truncatedError is the error of a file that another program truncated while it is open.
+type truncatedError struct {
 	Path      string
 	Got, Want int64 // bytes
 }
 
-func (e *cutError) Error() string {
+func (e *truncatedError) Error() string {
 	return fmt.Sprintf("checking %q: the file has %d bytes but its header requires at least %d, so another program has truncated it. "+
 		"Restart stickwatch: it keeps the file and starts a new history with the readable rows", e.Path, e.Got, e.Want)
 }
 
 // checkLength returns an error if the file is shorter than its header says. It returns nil if
 // the file cannot be read.
-func checkLength(path string) *cutError {
+func checkLength(path string) *truncatedError {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil
@@ -71,17 +71,17 @@ func checkLength(path string) *cutError {
 	if info.Size() >= want {
 		return nil
 	}
-	return &cutError{Path: path, Got: info.Size(), Want: want}
+	return &truncatedError{Path: path, Got: info.Size(), Want: want}
 }
 
-// checkFilePresent logs once that the file was deleted or replaced, and counts it as a write
+// checkFile logs once that the file was deleted, replaced or truncated, and counts it as a write
 // error.
-func (e *sqliteEngine) checkFilePresent() {
+func (e *sqliteEngine) checkFile() {
 	if e.fileMissing {
 		return
 	}
-	there, err := os.Stat(e.path)
-	if err == nil && os.SameFile(there, e.file) {
+	info, err := os.Stat(e.path)
+	if err == nil && os.SameFile(info, e.file) {
 		e.checkTruncated()
 		return
 	}
@@ -99,14 +99,14 @@ func (e *sqliteEngine) checkFilePresent() {
 func (e *sqliteEngine) checkTruncated() {
 	cut := checkLength(e.path)
 	if cut == nil {
-		e.cut = 0
+		e.truncatedChecks = 0
 		return
 	}
-	switch e.cut++; {
-	case e.cut == 2:
+	switch e.truncatedChecks++; {
+	case e.truncatedChecks == 2:
 		e.logger.Error("history is damaged", "err", cut)
 		fallthrough
-	case e.cut > 2:
+	case e.truncatedChecks > 2:
 		e.meter.damaged(cut)
 	}
 }

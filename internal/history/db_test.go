@@ -203,8 +203,8 @@ func TestTruncatedFile(t *testing.T) {
 			filled(t, path)
 			var log strings.Builder
 			db := opened(t, func(c *Config) { c.Path, c.Logger = path, slog.New(slog.NewTextHandler(&log, nil)) })
-			db.engine.(*sqliteEngine).checkFilePresent()
-			db.engine.(*sqliteEngine).checkFilePresent()
+			db.engine.(*sqliteEngine).checkFile()
+			db.engine.(*sqliteEngine).checkFile()
 			if got := db.Stats(); got.Damage != "" || got.WriteErrors > 0 {
 				t.Fatalf("got %+v of a file that is whole", got)
 			}
@@ -216,7 +216,7 @@ func TestTruncatedFile(t *testing.T) {
 			}
 			must.Succeed(t, os.Truncate(path, size))
 			for range 3 {
-				db.engine.(*sqliteEngine).checkFilePresent()
+				db.engine.(*sqliteEngine).checkFile()
 			}
 			if got := db.Stats(); !strings.Contains(got.Damage, "truncated") || got.WriteErrors != 2 {
 				t.Errorf("got damage %q and %d errors", got.Damage, got.WriteErrors)

@@ -215,7 +215,7 @@ func openDatabaseReader(ctx context.Context, address string) (*Reader, error) {
 
 func (d database) newReader(ctx context.Context) (*Reader, error) {
 	pool := d.openReaders()
-	err := schemaOf(ctx, pool, d.name, postgresMigrations())
+	err := checkSchema(ctx, pool, d.name, postgresMigrations())
 	if isState(err, "42P01") { // undefined_table
 		err = fmt.Errorf("%q has no history: start the daemon once to create it", d.name)
 	}

@@ -39,7 +39,7 @@ func openFile(ctx context.Context, path string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := schemaOf(ctx, pool, path, migrations()); err != nil {
+	if err := checkSchema(ctx, pool, path, migrations()); err != nil {
 		return nil, closeWith(pool, err)
 	}
 	return &Reader{pool: pool, path: path}, nil
@@ -60,7 +60,7 @@ func (r *Reader) snapshot(ctx context.Context) (*sql.Tx, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	// a read transaction has nothing to commit
+	// A read transaction has nothing to commit.
 	return tx, func() { _ = tx.Rollback() }, nil
 }
 
@@ -259,27 +259,27 @@ func (r *Reader) eachSeries(ctx context.Context, of []checks.Target, read func(q
 // A series adds up buckets by step.
 type series struct {
 	width int64 // milliseconds
-	slots []timedBucket
+	steps []timedBucket
 }
 
 func (s *series) add(next timedBucket) {
 	at := next.ts - next.ts%s.width
-	if n := len(s.slots); n == 0 || s.slots[n-1].ts != at {
+	if n := len(s.steps); n == 0 || s.steps[n-1].ts != at {
 		if n >= 2*maxPoints {
 			return // unbounded span with too short a step
 		}
-		s.slots = append(s.slots, timedBucket{ts: at})
+		s.steps = append(s.steps, timedBucket{ts: at})
 	}
-	last := &s.slots[len(s.slots)-1]
+	last := &s.steps[len(s.steps)-1]
 	last.bucket = last.add(next.bucket)
 }
 
 func (s *series) points() []checks.Point {
-	points := make([]checks.Point, 0, len(s.slots))
-	for _, s := range s.slots {
+	points := make([]checks.Point, 0, len(s.steps))
+	for _, b := range s.steps {
 		points = append(points, checks.Point{
-			At: timeOf(s.ts), Probes: int(s.probes), Failed: int(s.failed), Unanswered: int(s.unanswered),
-			Mean: s.mean(), Max: time.Duration(s.slowest) * time.Microsecond,
+			At: timeOf(b.ts), Probes: int(b.probes), Failed: int(b.failed), Unanswered: int(b.unanswered),
+			Mean: b.mean(), Max: time.Duration(b.slowest) * time.Microsecond,
 		})
 	}
 	return points
@@ -315,7 +315,7 @@ func (r *Reader) uptimes(ctx context.Context, cluster string, span checks.Span, 
 	if err != nil {
 		return nil, err
 	}
-	const whole = 1 << 62 // one slot for the span
+	const whole = 1 << 62 // one step for the span
 	from, to := bounds(span)
 	sums, err := readSeries(ctx, tx, found, alignStart(from, to), to, units[days], whole)
 	if err != nil {
@@ -323,7 +323,7 @@ func (r *Reader) uptimes(ctx context.Context, cluster string, span checks.Span, 
 	}
 	var all []checks.Uptime
 	for i, t := range found {
-		for _, sum := range sums[i].slots {
+		for _, sum := range sums[i].steps {
 			all = append(all, sum.uptime(t.Target, span))
 		}
 	}
@@ -363,9 +363,9 @@ func (r *Reader) Days(ctx context.Context, of []checks.Target, to time.Time, n i
 		return readSeries(ctx, tx, list, from, end, units[days], units[days])
 	}
 	err := r.eachSeries(ctx, of, read, func(t checks.Target, s series) {
-		for _, slot := range s.slots {
-			u := &all[t][(slot.ts-from)/units[days]]
-			*u = slot.uptime(t, u.Span)
+		for _, day := range s.steps {
+			u := &all[t][(day.ts-from)/units[days]]
+			*u = day.uptime(t, u.Span)
 		}
 	})
 	if err != nil {

@@ -164,8 +164,8 @@ type sqliteEngine struct {
 
 	// fileMissing is set when the file was deleted or replaced.
 	fileMissing bool
-	// cut is the number of consecutive checks that found the file truncated.
-	cut int
+	// truncatedChecks is the number of consecutive checks that found the file truncated.
+	truncatedChecks int
 }
 
 func (e *sqliteEngine) commit(ctx context.Context, durable bool, work func(*transaction) error) error {
@@ -222,7 +222,7 @@ func (e *sqliteEngine) close() error { return errors.Join(e.writer.Close(), e.lo
 // maintain checks that the file is still there, and returns free pages to the file system except
 // a tenth of the file that new rows will fill.
 func (e *sqliteEngine) maintain(ctx context.Context) error {
-	e.checkFilePresent()
+	e.checkFile()
 	const steps = 16
 	for range steps {
 		var pages, free int64
@@ -360,9 +360,9 @@ func newestVersion(dir fs.FS) (int64, error) {
 	return int64(len(sources)), nil // numbered from 1 without gaps, which a test checks
 }
 
-// schemaOf checks that the file at path has the schema version of this program. Unlike goose,
+// checkSchema checks that the file at path has the schema version of this program. Unlike goose,
 // it does not create a version table.
-func schemaOf(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
+func checkSchema(ctx context.Context, db *sql.DB, path string, dir fs.FS) error {
 	want, err := newestVersion(dir)
 	if err != nil {
 		return err
