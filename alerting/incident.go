@@ -71,6 +71,16 @@ const maxFindings = 200
 // Active reports whether the incident has an active finding that alerts.
 func (i *Incident) Active() bool { return !i.activeSince().IsZero() }
 
+// ClusterNames returns the names of the clusters that the incident concerns, the most affected one
+// first, or "stickwatch".
+func (i *Incident) ClusterNames() []string {
+	if i.Cluster == "" {
+		return []string{"stickwatch"}
+	}
+	others := slices.DeleteFunc(slices.Clone(i.Clusters), func(cluster string) bool { return cluster == i.Cluster })
+	return append([]string{i.Cluster}, others...)
+}
+
 // concerns reports whether the incident concerns a cluster; "" is stickwatch itself.
 func (i *Incident) concerns(cluster string) bool {
 	return i.Cluster == cluster || slices.Contains(i.Clusters, cluster)

@@ -29,7 +29,7 @@ func (w Writer) facts(incident alerting.Incident) []Fact {
 		{Label: labels.since, Value: w.moment(incident.Started)},
 		{Label: labels.until, Value: w.moment(incident.Ended)},
 		{Label: labels.severity, Value: labels.severities[incident.Severity]},
-		{Label: clusters, Value: w.clusters(incident)},
+		{Label: clusters, Value: w.names(incident.ClusterNames())},
 		{Label: nodes, Value: w.names(named)},
 		{Label: labels.dependency, Value: name(incident.Cause.Dependency)},
 		{Label: labels.target, Value: name(incident.Cause.Target)},

@@ -54,15 +54,7 @@ func (w Writer) headline(m Message, i alerting.Incident) string {
 	if m.Resolved {
 		state = l.resolved
 	}
-	return fmt.Sprintf(l.headline, state, w.clusters(i), w.title(i.Cause.Code))
-}
-
-// clusters names the clusters that an incident concerns, the worst affected first.
-func (w Writer) clusters(i alerting.Incident) string {
-	if i.Cluster == "" {
-		return "stickwatch"
-	}
-	return w.names(unique(append([]string{i.Cluster}, i.Clusters...)))
+	return fmt.Sprintf(l.headline, state, w.names(i.ClusterNames()), w.title(i.Cause.Code))
 }
 
 func (w Writer) closing(m Message, n alerting.Notification) string {

@@ -21,10 +21,10 @@ const (
 	gcAdjustEvery = 20 * time.Second
 )
 
-// boundGarbage adjusts the percentage of garbage collection to the live heap until ctx ends,
+// tuneGC adjusts the percentage of garbage collection to the live heap until ctx ends,
 // unless GOGC is set. Monitoring machines are small, so that memory matters more than
 // processor time.
-func boundGarbage(ctx context.Context, environ []string) {
+func tuneGC(ctx context.Context, environ []string) {
 	if slices.ContainsFunc(environ, func(pair string) bool { return strings.HasPrefix(pair, "GOGC=") }) {
 		return
 	}

@@ -26,16 +26,16 @@ func TestGCPercent(t *testing.T) {
 	}
 }
 
-// TestBoundGarbage lets the heap grow: the percentage follows, and one that is set stays.
-func TestBoundGarbage(t *testing.T) {
+// TestTuneGC lets the heap grow: the percentage follows, and one that is set stays.
+func TestTuneGC(t *testing.T) {
 	before := debug.SetGCPercent(77)
 	defer debug.SetGCPercent(before)
-	boundGarbage(t.Context(), []string{"GOGC=77"}) // returns at once
+	tuneGC(t.Context(), []string{"GOGC=77"}) // returns at once
 	if got := debug.SetGCPercent(77); got != 77 {
 		t.Errorf("GOGC=77: the percentage is %d", got)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		go boundGarbage(t.Context(), nil)
+		go tuneGC(t.Context(), nil)
 		synctest.Wait()
 		live := make([]byte, 60<<20)
 		runtime.GC()

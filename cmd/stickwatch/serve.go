@@ -191,7 +191,7 @@ func (o *serveOptions) serve(parent context.Context, c console, log daemonLog, l
 	}
 	logger.Info("watching", "version", versionText(), "url", pageURL(d.Address(), o.webConfig))
 	defer reloadOnHangup(ctx, d, logger)()
-	panics.Go(panics.Daemon, func() { boundGarbage(ctx, c.environ) })
+	panics.Go(panics.Daemon, func() { tuneGC(ctx, c.environ) })
 	if err := d.Run(ctx); err != nil {
 		return exitError{exitFinding, err}
 	}

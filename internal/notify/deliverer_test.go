@@ -63,7 +63,7 @@ func (o *oneSlotOutbox) DeadLetter(context.Context, string, string) error { retu
 
 func (o *oneSlotOutbox) Pending(context.Context) (map[string]int, error) { return nil, nil }
 
-func newManager(o PendingOutbox) *Deliverer {
+func newDeliverer(o PendingOutbox) *Deliverer {
 	return NewDeliverer(DelivererConfig{Outbox: o, Logger: slog.New(slog.DiscardHandler)})
 }
 
@@ -94,7 +94,7 @@ func TestReplaceReceivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, ops := new(oneSlotOutbox), &slowReceiver{long: 8 * time.Second}
 		o.put()
-		m := newManager(o)
+		m := newDeliverer(o)
 		ctx, cancel := context.WithCancel(t.Context())
 		m.SetReceivers(map[string]alerting.Notifier{"ops": ops})
 		done := make(chan struct{})
@@ -118,7 +118,7 @@ func TestReplacedReceiver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o, former, next := new(oneSlotOutbox), new(slowReceiver), new(slowReceiver)
-		m := newManager(o)
+		m := newDeliverer(o)
 		ctx, cancel := context.WithCancel(t.Context())
 		m.SetReceivers(map[string]alerting.Notifier{"ops": former})
 		done := make(chan struct{})
@@ -153,7 +153,7 @@ func TestQuickReplacements(t *testing.T) {
 	for range 1000 {
 		synctest.Test(t, func(t *testing.T) {
 			o := new(countingOutbox)
-			m := newManager(o)
+			m := newDeliverer(o)
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
 			go func() { defer close(done); m.Run(ctx) }()
@@ -204,7 +204,7 @@ func TestResend(t *testing.T) {
 		return i
 	}
 	ops, others := new(resendingReceiver), new(resendingReceiver)
-	m := newManager(&oneSlotOutbox{})
+	m := newDeliverer(&oneSlotOutbox{})
 	m.SetReceivers(map[string]alerting.Notifier{"ops": ops, "others": others, "plain": new(slowReceiver)})
 	m.Resend(t.Context(), []alerting.Incident{
 		incident(checks.NodeDown, alerting.Firing, "ops"), incident(checks.DependencyDown, alerting.Firing), incident(checks.NodePaused, alerting.Pending, "ops"),
@@ -229,7 +229,7 @@ func quietly(t *testing.T) {
 func TestResendPanics(t *testing.T) {
 	quietly(t)
 	knows := &resendingReceiver{}
-	m := newManager(&oneSlotOutbox{})
+	m := newDeliverer(&oneSlotOutbox{})
 	m.SetReceivers(map[string]alerting.Notifier{"breaks": &breaking{}, "ops": knows})
 	counted := panics.Counts()[panics.Delivery]
 	m.Resend(t.Context(), nil)

@@ -275,7 +275,7 @@ func (v formatter) counted(length, special int, note string) string {
 
 // incident writes an incident with its findings and its timeline.
 func (t *Text) incident(incident alerting.Incident, days calendar) {
-	t.paragraph("", "  ", append(t.title(incident.Cause), span{plain, "  " + t.subject(incident.Cause)}, span{dim, "  " + CleanName(clustersOf(incident))})...)
+	t.paragraph("", "  ", append(t.title(incident.Cause), span{plain, "  " + t.subject(incident.Cause)}, span{dim, "  " + CleanNames(incident.ClusterNames())})...)
 	t.labelled("incident", span{plain, incident.ID})
 	t.labelled("course", span{plain, strings.Join(t.incidentNotes(incident, days), t.Say(", "))})
 	for _, moment := range []struct {
@@ -291,15 +291,6 @@ func (t *Text) incident(incident alerting.Incident, days calendar) {
 	}
 	t.members(incident)
 	t.timeline(incident.Timeline, days)
-}
-
-// clustersOf names the clusters of an incident, the most affected one first.
-func clustersOf(i alerting.Incident) string {
-	if i.Cluster == "" {
-		return "stickwatch"
-	}
-	others := slices.DeleteFunc(slices.Clone(i.Clusters), func(cluster string) bool { return cluster == i.Cluster })
-	return strings.Join(append([]string{i.Cluster}, others...), ", ")
 }
 
 // members writes the findings of an incident by cluster.

@@ -79,11 +79,7 @@ func (v formatter) moment(t time.Time) string { return v.In(t).Format(time.DateT
 
 // CleanNames joins ids with commas.
 func CleanNames(ids []string) string {
-	clean := make([]string, len(ids))
-	for i, id := range ids {
-		clean[i] = CleanName(id)
-	}
-	return cut(strings.Join(clean, ", "), maxSentence)
+	return cut(strings.Join(wire.List(ids, CleanName), ", "), maxSentence)
 }
 
 // pad fills s with blanks to a width in columns. A Chinese character takes two.

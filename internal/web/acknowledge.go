@@ -12,28 +12,16 @@ import (
 	"stickwatch/probes"
 )
 
-func (s *Server) postAcknowledge(r *http.Request) (answer, error) {
-	asked, err := decode[wire.AcknowledgeRequest](r)
-	if err != nil {
-		return answer{}, err
-	}
-	i, err := s.acknowledge(r, asked)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{body: wire.IncidentOf(i, s.config.Now())}, nil
-}
-
-func (s *Server) postNote(r *http.Request) (answer, error) {
-	asked, err := decode[wire.NoteRequest](r)
-	if err != nil {
-		return answer{}, err
-	}
-	i, err := s.addNote(r, asked)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{body: wire.IncidentOf(i, s.config.Now())}, nil
+// changeIncident returns the handler of a request of the API that changes an incident.
+func changeIncident[T any](s *Server, change func(*http.Request, T) (alerting.Incident, error)) http.Handler {
+	return s.api(func(r *http.Request) (answer, error) {
+		asked, err := decode[T](r)
+		if err != nil {
+			return answer{}, err
+		}
+		i, err := change(r, asked)
+		return answer{body: wire.IncidentOf(i, s.config.Now())}, err
+	})
 }
 
 // acknowledge validates and records an acknowledgement.
@@ -51,7 +39,7 @@ func (s *Server) acknowledge(r *http.Request, asked wire.AcknowledgeRequest) (al
 		}
 		return i, newProblem(http.StatusConflict, "%s acknowledged it at %s", by, other.Existing.At.In(s.locale.Load().zone).Format("2006-01-02 15:04:05 MST"))
 	}
-	return i, s.changed(r, "open incident", i, err)
+	return i, s.afterChange(r, "open incident", i, err)
 }
 
 // addNote validates and records a note.
@@ -64,11 +52,11 @@ func (s *Server) addNote(r *http.Request, asked wire.NoteRequest) (alerting.Inci
 		return alerting.Incident{}, err
 	}
 	i, err := s.config.Operator.AddNote(r.Context(), r.PathValue("id"), author, asked.Text)
-	return i, s.changed(r, "incident", i, err)
+	return i, s.afterChange(r, "incident", i, err)
 }
 
 // authorOf returns the author of a request: the authenticated user by default. It returns an
-// error if the author, or a text under a name, is too long.
+// error if the author, or the text in the field called name, is too long.
 func authorOf(r *http.Request, author, name, text string) (string, error) {
 	var wrong []error
 	if len(author) > alerting.MaxAuthor {
@@ -86,9 +74,9 @@ func authorOf(r *http.Request, author, name, text string) (string, error) {
 	return author, nil
 }
 
-// changed logs and publishes what an operator said about an incident, or returns the error
-// with what was asked for.
-func (s *Server) changed(r *http.Request, kind term, i alerting.Incident, err error) error {
+// afterChange logs and publishes what an operator wrote to an incident. An error of that is returned with
+// what was asked for.
+func (s *Server) afterChange(r *http.Request, kind term, i alerting.Incident, err error) error {
 	if err != nil {
 		if errors.Is(err, ErrNotFound) {
 			return notFound(kind, r.PathValue("id"), err)
@@ -105,9 +93,6 @@ func (s *Server) changed(r *http.Request, kind term, i alerting.Incident, err er
 }
 
 func (s *Server) acknowledgeForm(r *http.Request) (string, error) {
-	if err := r.ParseForm(); err != nil {
-		return "", newProblem(http.StatusBadRequest, "reading the form: %v", err)
-	}
 	_, err := s.acknowledge(r, wire.AcknowledgeRequest{
 		Author: r.PostForm.Get("author"), Note: r.PostForm.Get("note"), TakeOver: r.PostForm.Get("take_over") != "",
 	})
@@ -115,9 +100,6 @@ func (s *Server) acknowledgeForm(r *http.Request) (string, error) {
 }
 
 func (s *Server) noteForm(r *http.Request) (string, error) {
-	if err := r.ParseForm(); err != nil {
-		return "", newProblem(http.StatusBadRequest, "reading the form: %v", err)
-	}
 	_, err := s.addNote(r, wire.NoteRequest{Author: r.PostForm.Get("author"), Text: r.PostForm.Get("text")})
 	return incidentLink(r.PathValue("id")), err
 }

@@ -10,6 +10,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/postmortem"
+	"stickwatch/internal/wire"
 )
 
 // incidentHandler serves the page of an incident, and its post-mortem at the same path with
@@ -148,16 +149,7 @@ func (v viewContext) incident(incident alerting.Incident) incidentView {
 
 // clustersOf returns the affected clusters, the most affected first.
 func clustersOf(i alerting.Incident) string {
-	if i.Cluster == "" {
-		return "stickwatch"
-	}
-	names := []string{word(i.Cluster)}
-	for _, cluster := range i.Clusters {
-		if cluster != i.Cluster {
-			names = append(names, word(cluster))
-		}
-	}
-	return strings.Join(names, ", ")
+	return strings.Join(wire.List(i.ClusterNames(), word), ", ")
 }
 
 // setState sets the state. A recovering incident does not look urgent: it stays open for a

@@ -165,8 +165,8 @@ func TestIncidentOfSeveralNodes(t *testing.T) {
 	}
 }
 
-// over returns a cluster that has recovered, with an incident that is still open.
-func over(s *fakeCluster, at time.Time) *fakeCluster {
+// recovering returns a cluster that is healthy again, with an incident that is still open.
+func recovering(s *fakeCluster, at time.Time) *fakeCluster {
 	well := healthyCluster(s.Cluster.Name, len(s.Cluster.Nodes))
 	well.Since = at
 	for _, i := range s.incidents {
@@ -181,7 +181,7 @@ func over(s *fakeCluster, at time.Time) *fakeCluster {
 
 // TestQuietIncidents: recovering incidents do not look urgent.
 func TestQuietIncidents(t *testing.T) {
-	s := newFakeDaemon(over(redisDown("shop"), testTime.Add(-time.Minute))).server(t)
+	s := newFakeDaemon(recovering(redisDown("shop"), testTime.Add(-time.Minute))).server(t)
 	for _, path := range []string{"/", "/clusters/shop"} {
 		body := getPage(s, path).Body.String()
 		for _, want := range []string{`<h1 class="m ok">shop is healthy`, "Recovering", `<b class="m no">recovering</b>`, "recovering since", "flapping"} {

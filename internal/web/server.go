@@ -161,8 +161,8 @@ func (s *Server) apiRoutes() []route {
 		{"POST /api/v1/deployments/{id}/end", s.api(s.endDeployment)},
 	}
 	if s.config.Operator != nil {
-		routes = append(routes, route{"POST /api/v1/incidents/{id}/acknowledge", s.api(s.postAcknowledge)},
-			route{"POST /api/v1/incidents/{id}/notes", s.api(s.postNote)})
+		routes = append(routes, route{"POST /api/v1/incidents/{id}/acknowledge", changeIncident(s, s.acknowledge)},
+			route{"POST /api/v1/incidents/{id}/notes", changeIncident(s, s.addNote)})
 	}
 	if s.config.Prober != nil {
 		routes = append(routes, route{"POST /api/v1/clusters/{name}/probe", s.api(s.probeCluster)})

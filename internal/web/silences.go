@@ -205,7 +205,12 @@ type form func(r *http.Request) (to string, err error)
 func (s *Server) form(do form) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		to, err := do(r)
+		to, err := "", r.ParseForm()
+		if err != nil {
+			err = newProblem(http.StatusBadRequest, "reading the form: %v", err)
+		} else {
+			to, err = do(r)
+		}
 		if err != nil {
 			p := s.newPage(r)
 			s.render(w, r, s.pageOf(w, r, p, err), p)
@@ -216,9 +221,6 @@ func (s *Server) form(do form) http.Handler {
 }
 
 func (s *Server) silenceForm(r *http.Request) (string, error) {
-	if err := r.ParseForm(); err != nil {
-		return "", newProblem(http.StatusBadRequest, "reading the form: %v", err)
-	}
 	asked := wire.SilenceRequest{
 		Cluster: r.PostForm.Get("cluster"), Node: r.PostForm.Get("node"), Code: checks.Code(r.PostForm.Get("code")),
 		Reason: r.PostForm.Get("reason"), Duration: r.PostForm.Get("duration"),

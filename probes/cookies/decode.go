@@ -43,7 +43,7 @@ func Extractor(servers []Server, opts Options) probes.Extractor {
 // false if no cookie names a listed node, or if equally certain ones name different
 // nodes: there may be two balancers in a row, of which Options.Cookie selects one.
 func (e extractor) Extract(doc probes.Document) (string, bool) {
-	var best claim
+	var best match
 	disputed := false
 	for _, name := range slices.Sorted(maps.Keys(doc.Cookies)) {
 		if e.nodes.cookie != "" && name != e.nodes.cookie {
@@ -63,8 +63,8 @@ func (e extractor) Extract(doc probes.Document) (string, bool) {
 	return best.node, best.node != ""
 }
 
-// A claim is the node that a cookie names, and how certain that is.
-type claim struct {
+// A match is the node that a cookie names, and how certain that is.
+type match struct {
 	node     string // ID of a listed server; "": none
 	strength strength
 }
@@ -95,19 +95,19 @@ var (
 )
 
 // decode tries the most certain reading first.
-func (n nodeIndex) decode(name, value string) claim {
+func (n nodeIndex) decode(name, value string) match {
 	value = strings.Trim(value, `"`)
 	if value == "" || len(value) > maxCookie || slices.ContainsFunc(opaqueCookies, func(o string) bool { return strings.HasPrefix(name, o) }) {
-		return claim{}
+		return match{}
 	}
 	if c := n.byCode(value); c.node != "" {
 		return c
 	}
 	if a, ok := bigIP(value); ok {
-		return claim{n.addresses[a], byAddress}
+		return match{n.addresses[a], byAddress}
 	}
 	if a, ok := envoy(value); ok {
-		return claim{n.addresses[a], byAddress}
+		return match{n.addresses[a], byAddress}
 	}
 	configured := n.cookie != "" && name == n.cookie
 	if c := n.byServerName(value, configured || slices.Contains(balancerCookies, name)); c.node != "" {
@@ -118,7 +118,7 @@ func (n nodeIndex) decode(name, value string) claim {
 
 // byCode finds a server's code: alone, before time stamps (HAProxy, Tengine), before a
 // backend's key (ingress-nginx), or before a session id (prefix modes).
-func (n nodeIndex) byCode(value string) claim {
+func (n nodeIndex) byCode(value string) match {
 	if c := n.codes[value]; c.node != "" {
 		return c
 	}
@@ -126,30 +126,25 @@ func (n nodeIndex) byCode(value string) claim {
 }
 
 // byServerName finds a server's name, alone or before the suffixes of some products.
-func (n nodeIndex) byServerName(value string, balancers bool) claim {
+func (n nodeIndex) byServerName(value string, isBalancerCookie bool) match {
 	text := head(value)
 	switch {
-	case text != value && distinctive(text): // a time stamp or a session id of HAProxy follows
-		return claim{n.names[text], byBalancer}
-	case balancers:
-		return claim{n.names[text], byBalancer}
+	case isBalancerCookie, text != value && distinctive(text): // a time stamp or a session id of HAProxy follows
+		return match{n.names[text], byBalancer}
 	case distinctive(text):
-		return claim{n.names[text], byName}
+		return match{n.names[text], byName}
 	default:
-		return claim{}
+		return match{}
 	}
 }
 
 // byRouteSuffix finds a server's name after a session id.
-func (n nodeIndex) byRouteSuffix(value string, hasRoute bool) claim {
+func (n nodeIndex) byRouteSuffix(value string, hasRoute bool) match {
 	id, isSpring := springID(value)
-	if !isSpring {
-		id = value
-	}
 	if route := routeOf(id); hasRoute || isSpring || distinctive(route) {
-		return claim{n.names[route], byRoute}
+		return match{n.names[route], byRoute}
 	}
-	return claim{}
+	return match{}
 }
 
 // head returns the text before the first bar or tilde, or all of it.
@@ -167,15 +162,12 @@ func routeOf(value string) string {
 	return route
 }
 
-// springID returns the session id in a cookie of Spring Session, which is base64 of a
-// UUID with an optional route.
+// springID returns the session id in a cookie of Spring Session, with its route if it has one: the
+// cookie is base64 of a UUID and the route. Another cookie's value is returned unchanged.
 func springID(value string) (string, bool) {
 	raw, err := base64.StdEncoding.DecodeString(value)
-	if err != nil || len(raw) < uuidLength || !isUUID(string(raw[:uuidLength])) {
-		return "", false
-	}
-	if len(raw) > uuidLength && raw[uuidLength] != '.' {
-		return "", false
+	if err != nil || len(raw) < uuidLength || !isUUID(string(raw[:uuidLength])) || len(raw) > uuidLength && raw[uuidLength] != '.' {
+		return value, false
 	}
 	return string(raw), true
 }

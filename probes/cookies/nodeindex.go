@@ -26,20 +26,20 @@ type Options struct {
 // depends neither on the number of servers nor on the value. A text that several nodes share names none.
 type nodeIndex struct {
 	cookie    string           // Options.Cookie
-	codes     map[string]claim // computed from a server's address or URL
+	codes     map[string]match // computed from a server's address or URL
 	names     map[string]string
 	addresses map[netip.AddrPort]string
 }
 
 func newNodeIndex(servers []Server, opts Options) nodeIndex {
-	n := nodeIndex{opts.Cookie, map[string]claim{}, map[string]string{}, map[netip.AddrPort]string{}}
+	n := nodeIndex{opts.Cookie, map[string]match{}, map[string]string{}, map[netip.AddrPort]string{}}
 	for _, s := range servers {
 		for text, strength := range codesOf(s, opts) {
 			if old, ok := n.codes[text]; ok && old.node != s.ID {
-				n.codes[text] = claim{}
+				n.codes[text] = match{}
 				continue
 			}
-			n.codes[text] = claim{s.ID, strength}
+			n.codes[text] = match{s.ID, strength}
 		}
 		for _, name := range s.names() {
 			put(n.names, name, s.ID)
