@@ -45,22 +45,22 @@ func NewDeliverer(c DelivererConfig) *Deliverer {
 // the configuration. Its pending notifications become dead letters, as do those that
 // are written before the incident manager knows the new configuration. Otherwise
 // they would stay pending forever.
-func (m *Deliverer) WithRemovedReceivers(ctx context.Context, receivers map[string]alerting.Notifier) (map[string]alerting.Notifier, error) {
-	pending, err := m.config.Outbox.Pending(ctx)
+func (d *Deliverer) WithRemovedReceivers(ctx context.Context, receivers map[string]alerting.Notifier) (map[string]alerting.Notifier, error) {
+	pending, err := d.config.Outbox.Pending(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	all := make(map[string]alerting.Notifier)
-	removed := RemovedReceiver{after: m.config.RemovedAfter, now: m.config.Now}
+	removed := RemovedReceiver{after: d.config.RemovedAfter, now: d.config.Now}
 	if removed.now == nil {
 		removed.now = time.Now
 	}
 	for name := range pending {
 		all[name] = removed
 	}
-	for name := range m.receivers {
+	for name := range d.receivers {
 		all[name] = removed
 	}
 	maps.Copy(all, receivers)
@@ -69,42 +69,42 @@ func (m *Deliverer) WithRemovedReceivers(ctx context.Context, receivers map[stri
 
 // SetReceivers replaces the receivers. Deliveries in progress to the previous ones
 // are completed.
-func (m *Deliverer) SetReceivers(receivers map[string]alerting.Notifier) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	old := m.dispatcher
-	m.receivers = receivers
-	m.dispatcher = NewDispatcher(DispatcherConfig{
-		Outbox: m.config.Outbox, Notifiers: receivers, Logger: m.config.Logger, Observe: m.config.Observe, Now: m.config.Now,
-		MaySend: m.config.MaySend, Predecessor: old,
+func (d *Deliverer) SetReceivers(receivers map[string]alerting.Notifier) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old := d.dispatcher
+	d.receivers = receivers
+	d.dispatcher = NewDispatcher(DispatcherConfig{
+		Outbox: d.config.Outbox, Notifiers: receivers, Logger: d.config.Logger, Observe: d.config.Observe, Now: d.config.Now,
+		MaySend: d.config.MaySend, Predecessor: old,
 	})
 	if old != nil {
 		old.Retire()
 	}
 	select {
-	case <-m.next: // it was replaced before it ran
+	case <-d.next: // it was replaced before it ran
 	default:
 	}
-	m.next <- m.dispatcher // never blocks: mu excludes other senders
+	d.next <- d.dispatcher // never blocks: mu excludes other senders
 }
 
 // Wake makes the current dispatcher read the outbox now.
-func (m *Deliverer) Wake() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.dispatcher.wake()
+func (d *Deliverer) Wake() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dispatcher.wake()
 }
 
 // Run delivers notifications until ctx ends. Retired dispatchers finish their
 // deliveries beside the current one.
-func (m *Deliverer) Run(ctx context.Context) {
+func (deliverer *Deliverer) Run(ctx context.Context) {
 	var running panics.Group
 	defer running.Wait()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case d := <-m.next:
+		case d := <-deliverer.next:
 			running.Go(func() { d.Run(ctx) })
 		}
 	}
@@ -113,29 +113,29 @@ func (m *Deliverer) Run(ctx context.Context) {
 // Resend sends the firing incidents of open to each receiver that is an
 // alerting.Refresher and was notified of them. It waits for all receivers, for 30 s at
 // most.
-func (m *Deliverer) Resend(ctx context.Context, open []alerting.Incident) {
-	m.mu.Lock()
-	receivers := m.receivers
-	m.mu.Unlock()
+func (d *Deliverer) Resend(ctx context.Context, open []alerting.Incident) {
+	d.mu.Lock()
+	receivers := d.receivers
+	d.mu.Unlock()
 	var workers panics.Group
 	for name, notifier := range receivers {
-		k, ok := notifier.(alerting.Refresher)
+		r, ok := notifier.(alerting.Refresher)
 		if !ok {
 			continue
 		}
 		known := slices.DeleteFunc(slices.Clone(open), func(i alerting.Incident) bool {
 			return i.State != alerting.Firing ||
-				!slices.ContainsFunc(i.Notified, func(t alerting.Notified) bool { return t.Receiver == name })
+				!slices.ContainsFunc(i.Notified, func(n alerting.Notified) bool { return n.Receiver == name })
 		})
 		workers.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 			defer cancel()
 			var err error
-			if caught := panics.Catch(panics.Delivery, func() { err = k.Refresh(ctx, known) }); caught != nil {
+			if caught := panics.Catch(panics.Delivery, func() { err = r.Refresh(ctx, known) }); caught != nil {
 				err = caught
 			}
 			if err != nil && ctx.Err() == nil {
-				m.config.Logger.Warn("resending open incidents", "receiver", name, "err", err)
+				d.config.Logger.Warn("resending open incidents", "receiver", name, "err", err)
 			}
 		})
 	}

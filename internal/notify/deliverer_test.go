@@ -94,14 +94,14 @@ func TestReplaceReceivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, ops := new(oneSlotOutbox), &slowReceiver{long: 8 * time.Second}
 		o.put()
-		m := newDeliverer(o)
+		d := newDeliverer(o)
 		ctx, cancel := context.WithCancel(t.Context())
-		m.SetReceivers(map[string]alerting.Notifier{"ops": ops})
+		d.SetReceivers(map[string]alerting.Notifier{"ops": ops})
 		done := make(chan struct{})
-		go func() { defer close(done); m.Run(ctx) }()
+		go func() { defer close(done); d.Run(ctx) }()
 		for range 5 {
 			time.Sleep(time.Second)
-			m.SetReceivers(map[string]alerting.Notifier{"ops": ops})
+			d.SetReceivers(map[string]alerting.Notifier{"ops": ops})
 		}
 		time.Sleep(10 * time.Minute)
 		cancel()
@@ -118,13 +118,13 @@ func TestReplacedReceiver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o, former, next := new(oneSlotOutbox), new(slowReceiver), new(slowReceiver)
-		m := newDeliverer(o)
+		d := newDeliverer(o)
 		ctx, cancel := context.WithCancel(t.Context())
-		m.SetReceivers(map[string]alerting.Notifier{"ops": former})
+		d.SetReceivers(map[string]alerting.Notifier{"ops": former})
 		done := make(chan struct{})
-		go func() { defer close(done); m.Run(ctx) }()
+		go func() { defer close(done); d.Run(ctx) }()
 		time.Sleep(time.Second)
-		m.SetReceivers(map[string]alerting.Notifier{"ops": next})
+		d.SetReceivers(map[string]alerting.Notifier{"ops": next})
 		time.Sleep(time.Second)
 		o.put()
 		time.Sleep(time.Minute)
@@ -153,13 +153,13 @@ func TestQuickReplacements(t *testing.T) {
 	for range 1000 {
 		synctest.Test(t, func(t *testing.T) {
 			o := new(countingOutbox)
-			m := newDeliverer(o)
+			d := newDeliverer(o)
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
-			go func() { defer close(done); m.Run(ctx) }()
+			go func() { defer close(done); d.Run(ctx) }()
 			synctest.Wait()
 			for range 3 {
-				m.SetReceivers(map[string]alerting.Notifier{"ops": new(slowReceiver)})
+				d.SetReceivers(map[string]alerting.Notifier{"ops": new(slowReceiver)})
 			}
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
@@ -204,9 +204,9 @@ func TestResend(t *testing.T) {
 		return i
 	}
 	ops, others := new(resendingReceiver), new(resendingReceiver)
-	m := newDeliverer(&oneSlotOutbox{})
-	m.SetReceivers(map[string]alerting.Notifier{"ops": ops, "others": others, "plain": new(slowReceiver)})
-	m.Resend(t.Context(), []alerting.Incident{
+	d := newDeliverer(&oneSlotOutbox{})
+	d.SetReceivers(map[string]alerting.Notifier{"ops": ops, "others": others, "plain": new(slowReceiver)})
+	d.Resend(t.Context(), []alerting.Incident{
 		incident(checks.NodeDown, alerting.Firing, "ops"), incident(checks.DependencyDown, alerting.Firing), incident(checks.NodePaused, alerting.Pending, "ops"),
 	})
 	expect.Equal(t, "sent again to the receiver that was notified", [][]string{{"node_down"}}, ops.kept)
@@ -229,10 +229,10 @@ func quietly(t *testing.T) {
 func TestResendPanics(t *testing.T) {
 	quietly(t)
 	knows := &resendingReceiver{}
-	m := newDeliverer(&oneSlotOutbox{})
-	m.SetReceivers(map[string]alerting.Notifier{"breaks": &breaking{}, "ops": knows})
+	d := newDeliverer(&oneSlotOutbox{})
+	d.SetReceivers(map[string]alerting.Notifier{"breaks": &breaking{}, "ops": knows})
 	counted := panics.Counts()[panics.Delivery]
-	m.Resend(t.Context(), nil)
+	d.Resend(t.Context(), nil)
 	if len(knows.kept) != 1 {
 		t.Errorf("the other was informed %d times, want once", len(knows.kept))
 	}
