@@ -17,17 +17,17 @@ func addressesDisagree(mov *movement) []Finding {
 	}
 	f := Finding{Code: BalancerSplit, Severity: Warning, observed: observed{checkedAt: newestOf(mov.round.AddressChecks)}, facts: facts{byLoss: true}}
 	lost := 0
-	for _, x := range apart {
-		f.facts.byLoss = f.facts.byLoss && !x.Moved(mov.nodes.identity.NodeOf)
-		if x.SessionOutcome() == probes.SessionLost {
+	for _, c := range apart {
+		f.facts.byLoss = f.facts.byLoss && !c.Moved(mov.nodes.identity.NodeOf)
+		if c.SessionOutcome() == probes.SessionLost {
 			lost++
-			if x.URL == x.OtherURL && (x.From != "" || mov.allReadyAt(x.There.At)) {
+			if c.URL == c.OtherURL && (c.From != "" || mov.allReadyAt(c.There.At)) {
 				f.Severity = Critical
 			}
 		}
 	}
 	f.Nodes = mov.round.nodesWhere(func(id string) bool {
-		return slices.ContainsFunc(apart, func(x probes.AddressCheck) bool { return x.From == id })
+		return slices.ContainsFunc(apart, func(c probes.AddressCheck) bool { return c.From == id })
 	})
 	f.Summary = msg(MsgAddressesDisagree, Args{Count: len(apart), Of: asked, Lost: lost})
 	f.Evidence = fewOf(apart, mov.nodes.carriedTo)
@@ -41,13 +41,13 @@ func (mov *movement) apart() (list []probes.AddressCheck, asked int) {
 	if mov.round.policy() == probes.PolicyNone || mov.round.policy() == probes.PolicyShared && mov.storeFails() {
 		return nil, 0
 	}
-	for _, x := range mov.round.AddressChecks {
-		if x.Void {
+	for _, c := range mov.round.AddressChecks {
+		if c.Void {
 			continue
 		}
 		asked++
-		if mov.separates(x) {
-			list = append(list, x)
+		if mov.separates(c) {
+			list = append(list, c)
 		}
 	}
 	return list, asked
@@ -59,9 +59,9 @@ func undecided(apart []probes.AddressCheck) bool { return len(apart) == 1 && apa
 
 // newestOf returns when the newest of the checks was made; zero: there is none.
 func newestOf(checks []probes.AddressCheck) (newest time.Time) {
-	for _, x := range checks {
-		if x.There.At.After(newest) {
-			newest = x.There.At
+	for _, c := range checks {
+		if c.There.At.After(newest) {
+			newest = c.There.At
 		}
 	}
 	return newest
@@ -69,25 +69,25 @@ func newestOf(checks []probes.AddressCheck) (newest time.Time) {
 
 // separates reports whether an address check shows that the other address sends the client
 // elsewhere although its node is ready and in rotation there.
-func (mov *movement) separates(x probes.AddressCheck) bool {
-	lost := x.SessionOutcome() == probes.SessionLost
+func (mov *movement) separates(c probes.AddressCheck) bool {
+	lost := c.SessionOutcome() == probes.SessionLost
 	switch {
-	case mov.nodes.page.isWrong(x.There):
+	case mov.nodes.page.isWrong(c.There):
 		return false
 	case mov.round.policy() == probes.PolicyShared:
 		return lost
-	case !lost && !x.Moved(mov.nodes.identity.NodeOf):
+	case !lost && !c.Moved(mov.nodes.identity.NodeOf):
 		return false
-	case mov.scattersAt(x):
+	case mov.scattersAt(c):
 		return false
-	case x.From == "":
+	case c.From == "":
 		return true
-	case !mov.nodes.ready(x.From) || mov.rotation.states[x.From].ProvenOut:
+	case !mov.nodes.ready(c.From) || mov.rotation.states[c.From].ProvenOut:
 		return false
 	}
-	_, disrupted := mov.timeline.disruptionAt(x.From, x.There.At)
-	other := frontendName(x.OtherURL, x.Second)
-	return !disrupted && !slices.ContainsFunc(mov.rotation.states[x.From].OutAt, func(e frontendRotation) bool { return e.frontend == other })
+	_, disrupted := mov.timeline.disruptionAt(c.From, c.There.At)
+	other := frontendName(c.OtherURL, c.Second)
+	return !disrupted && !slices.ContainsFunc(mov.rotation.states[c.From].OutAt, func(e frontendRotation) bool { return e.frontend == other })
 }
 
 // storeFails reports whether nodes that share sessions lose them at one address, too, or a
@@ -104,19 +104,19 @@ func (mov *movement) allReadyAt(at time.Time) bool {
 }
 
 // scattersAt reports whether one of the two addresses does not keep its own clients either.
-func (mov *movement) scattersAt(x probes.AddressCheck) bool {
-	return slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool {
-		one := h.frontend.Address == x.Address && h.frontend.URL == x.URL || h.frontend.Address == x.Second && h.frontend.URL == x.OtherURL
-		return one && (h.scatters || slices.Contains(h.scattered, x.From))
+func (mov *movement) scattersAt(c probes.AddressCheck) bool {
+	return slices.ContainsFunc(mov.stickiness, func(s frontendStickiness) bool {
+		one := s.frontend.Address == c.Address && s.frontend.URL == c.URL || s.frontend.Address == c.Second && s.frontend.URL == c.OtherURL
+		return one && (s.scatters || slices.Contains(s.scattered, c.From))
 	})
 }
 
-func (ns *nodeStates) carriedTo(x probes.AddressCheck) Message {
-	args := Args{Session: x.Session, Node: x.From, At: x.There.At, Addresses: []string{frontendName(x.URL, x.Address), frontendName(x.OtherURL, x.Second)}}
-	if x.Moved(ns.identity.NodeOf) {
-		args.Other = ns.identity.NodeOf(x.There.Label)
+func (ns *nodeStates) carriedTo(c probes.AddressCheck) Message {
+	args := Args{Session: c.Session, Node: c.From, At: c.There.At, Addresses: []string{frontendName(c.URL, c.Address), frontendName(c.OtherURL, c.Second)}}
+	if c.Moved(ns.identity.NodeOf) {
+		args.Other = ns.identity.NodeOf(c.There.Label)
 	}
-	if x.SessionOutcome() == probes.SessionLost {
+	if c.SessionOutcome() == probes.SessionLost {
 		args.Lost = 1
 	}
 	return msg(MsgCarriedTo, args)

@@ -94,16 +94,16 @@ func (d Disruption) mayTakeSession(a *answer) bool {
 // notified: a failure after the node was back has a cost of its own. So has an ejection that
 // lasts so much longer than the aftermath of a failure that it is notified itself: not the
 // failure keeps the node out, but somebody who drained it.
-func (h NodeTimeline) with(sign Disruption, aftermath time.Duration) NodeTimeline {
-	h.Disruptions = slices.Clone(h.Disruptions)
+func (t NodeTimeline) with(sign Disruption, aftermath time.Duration) NodeTimeline {
+	t.Disruptions = slices.Clone(t.Disruptions)
 	again := func(last Disruption) bool {
-		return last.NotifiedDown && sign.failed() && h.RecoveredAt.After(last.From) && !sign.From.Before(h.RecoveredAt)
+		return last.NotifiedDown && sign.failed() && t.RecoveredAt.After(last.From) && !sign.From.Before(t.RecoveredAt)
 	}
 	outlasts := func(last Disruption) bool {
 		return last.failed() && !sign.failed() && sign.To.After(last.Gone.Add(aftermath+longDown))
 	}
-	if n := len(h.Disruptions); n > 0 && !sign.From.After(h.Disruptions[n-1].To.Add(aftermath)) && !again(h.Disruptions[n-1]) && !outlasts(h.Disruptions[n-1]) {
-		last := &h.Disruptions[n-1]
+	if n := len(t.Disruptions); n > 0 && !sign.From.After(t.Disruptions[n-1].To.Add(aftermath)) && !again(t.Disruptions[n-1]) && !outlasts(t.Disruptions[n-1]) {
+		last := &t.Disruptions[n-1]
 		if sign.From.Before(last.From) {
 			last.From = sign.From
 		}
@@ -119,18 +119,18 @@ func (h NodeTimeline) with(sign Disruption, aftermath time.Duration) NodeTimelin
 		}
 		last.NotifiedDown = last.NotifiedDown || sign.NotifiedDown
 		last.Unwatched = last.Unwatched && sign.Unwatched
-		return h
+		return t
 	}
-	h.Disruptions = append(h.Disruptions, sign)
-	h.Disruptions = h.Disruptions[max(0, len(h.Disruptions)-keptDisruptions):]
-	return h
+	t.Disruptions = append(t.Disruptions, sign)
+	t.Disruptions = t.Disruptions[max(0, len(t.Disruptions)-keptDisruptions):]
+	return t
 }
 
 // knewOf reports whether an earlier round has seen a disruption, or has last seen the node
 // down. A disruption that only this round's failed answers show does not explain them. One
 // that goes on keeps the beginning that it had, or gets an earlier one (see with).
-func (h NodeTimeline) knewOf(d Disruption) bool {
-	return h.RefusesConnections || slices.ContainsFunc(h.Disruptions, func(old Disruption) bool {
+func (t NodeTimeline) knewOf(d Disruption) bool {
+	return t.RefusesConnections || slices.ContainsFunc(t.Disruptions, func(old Disruption) bool {
 		return !old.From.Before(d.From) && !old.From.After(d.To)
 	})
 }
@@ -146,11 +146,11 @@ func stronger(a, b DisruptionKind) DisruptionKind {
 
 // DisruptedSince reports whether a node was down, restarted or left out by the
 // balancer at any time since a moment. It is false for a nil Timelines.
-func (h *Timelines) DisruptedSince(node string, since time.Time) bool {
-	if h == nil {
+func (t *Timelines) DisruptedSince(node string, since time.Time) bool {
+	if t == nil {
 		return false
 	}
-	timeline := h.Nodes[node]
+	timeline := t.Nodes[node]
 	return !timeline.Restarted.IsZero() && !timeline.Restarted.Before(since) ||
 		slices.ContainsFunc(timeline.Disruptions, func(d Disruption) bool { return !d.To.Before(since) })
 }

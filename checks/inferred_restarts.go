@@ -117,8 +117,8 @@ func (tl *timeline) vanishingAt(node string, timeline NodeTimeline) (v vanishing
 
 // livedThrough reports whether one process of the node is known to have run from one
 // moment to another.
-func (h NodeTimeline) livedThrough(from, to time.Time) bool {
-	return !h.Lived.From.IsZero() && !from.Before(h.Lived.From) && !to.After(h.Lived.To)
+func (t NodeTimeline) livedThrough(from, to time.Time) bool {
+	return !t.Lived.From.IsZero() && !from.Before(t.Lived.From) && !to.After(t.Lived.To)
 }
 
 // lostTogether reports whether the sessions of several nodes vanished at one moment, no
@@ -177,9 +177,9 @@ func (tl *timeline) olderSessionKept(node string, opened time.Time) (last time.T
 
 // inferredRestarts counts the restarts of a node that were inferred within
 // rememberedFor.
-func (h NodeTimeline) inferredRestarts(now time.Time) int {
+func (t NodeTimeline) inferredRestarts(now time.Time) int {
 	n := 0
-	for _, at := range h.InferredRestarts {
+	for _, at := range t.InferredRestarts {
 		if now.Sub(at) < rememberedFor {
 			n++
 		}
@@ -189,8 +189,8 @@ func (h NodeTimeline) inferredRestarts(now time.Time) int {
 
 // failedSince reports whether a node failed after one moment and was well again
 // before another.
-func (h NodeTimeline) failedSince(moment, until time.Time) bool {
-	return slices.ContainsFunc(h.Disruptions, func(d Disruption) bool {
+func (t NodeTimeline) failedSince(moment, until time.Time) bool {
+	return slices.ContainsFunc(t.Disruptions, func(d Disruption) bool {
 		return d.failed() && d.Gone.After(moment) && d.To.Before(until)
 	})
 }

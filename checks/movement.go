@@ -49,12 +49,12 @@ type move struct {
 // was out. A move that is neither happened once.
 func (mov *movement) moves() (drifts, failovers []move) {
 	drifting := make(map[*answer]bool)
-	for _, h := range mov.stickiness {
-		for _, m := range h.afterFirst {
+	for _, s := range mov.stickiness {
+		for _, m := range s.afterFirst {
 			drifting[m.answer] = true
 		}
-		for _, m := range h.moves {
-			if h.scatters || mov.scatteredForLong(m.from) {
+		for _, m := range s.moves {
+			if s.scatters || mov.scatteredForLong(m.from) {
 				drifting[m.answer] = true
 			}
 		}
@@ -87,7 +87,7 @@ func (mov *movement) scatteredForLong(node string) bool {
 // and by others in turns. It is zero when they are not.
 func (mov *movement) scatteredSpan(n probes.Node) Span {
 	timeline := mov.timeline.nodeTimelines[n.ID]
-	scattered := slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool { return !h.scatters && slices.Contains(h.scattered, n.ID) })
+	scattered := slices.ContainsFunc(mov.stickiness, func(s frontendStickiness) bool { return !s.scatters && slices.Contains(s.scattered, n.ID) })
 	switch recent := mov.round.Started.Sub(timeline.ScatteredLast) <= mov.timeline.consequencesFor; {
 	case scattered && !timeline.ScatteredSince.IsZero() && recent:
 		return Span{timeline.ScatteredSince, mov.round.Started}
@@ -258,7 +258,7 @@ func drift(mov *movement) []Finding {
 		}
 		clients[m.trace] = true
 	}
-	if slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool { return h.scatters }) {
+	if slices.ContainsFunc(mov.stickiness, func(s frontendStickiness) bool { return s.scatters }) {
 		severity = Critical // nothing keeps clients on their node, which the policy relies on
 	}
 	finding := aboutAll(SessionDrift, severity, mov.round.nodesWhere(func(id string) bool {
@@ -340,8 +340,8 @@ func splitOffTo(mov *movement, drifts []move) string {
 
 // keepsSomeClients reports whether the clients of some node stay there so often that chance does not explain it.
 func (mov *movement) keepsSomeClients() bool {
-	return slices.ContainsFunc(mov.stickiness, func(h frontendStickiness) bool {
-		for _, count := range h.byOpener {
+	return slices.ContainsFunc(mov.stickiness, func(s frontendStickiness) bool {
+		for _, count := range s.byOpener {
 			if count.mostlyStays(1-plausible) && math.Pow(count.chance, float64(count.stays)) <= plausible {
 				return true
 			}

@@ -89,56 +89,56 @@ func updateNodes(r *Round) map[string]NodeTimeline {
 
 // after returns the timeline of a node with a direct observation. Only a refused
 // connection shows that the process is gone; lost packets are no sign of a restart.
-func (h NodeTimeline) after(observation probes.NodeObservation) NodeTimeline {
+func (t NodeTimeline) after(observation probes.NodeObservation) NodeTimeline {
 	at := observation.Primary.At
-	if observation.Primary.Answered() && h.FirstAnswered.IsZero() {
-		h.FirstAnswered = at
+	if observation.Primary.Answered() && t.FirstAnswered.IsZero() {
+		t.FirstAnswered = at
 	}
 	switch listening := observation.Primary.Answered(); {
 	case observation.Primary.Failure == probes.FailureRefused:
-		h.RefusesConnections, h.LastRefusedAt = true, at
-	case listening && h.RefusesConnections:
-		h.RefusesConnections, h.ListensAgainAt = false, at
-		h = h.withSign(h.LastRefusedAt, at, msg(MsgListensAgain, Args{}))
+		t.RefusesConnections, t.LastRefusedAt = true, at
+	case listening && t.RefusesConnections:
+		t.RefusesConnections, t.ListensAgainAt = false, at
+		t = t.withSign(t.LastRefusedAt, at, msg(MsgListensAgain, Args{}))
 	}
 	if observation.Status == nil {
-		return h
+		return t
 	}
-	sign := h.changed(observation.Status)
+	sign := t.changed(observation.Status)
 	switch {
-	case observation.Status.UpSince.IsZero() || h.UpSince.IsZero() || !sign.IsZero():
-		h.Lived = Span{at, at}
+	case observation.Status.UpSince.IsZero() || t.UpSince.IsZero() || !sign.IsZero():
+		t.Lived = Span{at, at}
 	default: // a process id proves nothing: in a container it is always the same
-		h.Lived.To = at
+		t.Lived.To = at
 	}
 	if !sign.IsZero() {
-		since := h.Reported
-		if observation.Status.UpSince.Sub(h.Restarted) > clockSlack {
-			since = h.Restarted // the known restart was another one
+		since := t.Reported
+		if observation.Status.UpSince.Sub(t.Restarted) > clockSlack {
+			since = t.Restarted // the known restart was another one
 		}
-		h = h.withSign(since, at, sign)
+		t = t.withSign(since, at, sign)
 	}
-	h.PID, h.UpSince, h.Reported = observation.Status.PID, observation.Status.UpSince, at
-	return h
+	t.PID, t.UpSince, t.Reported = observation.Status.PID, observation.Status.UpSince, at
+	return t
 }
 
 // Sign returns the newest sign of a restart; its zero value: there was none.
-func (h NodeTimeline) Sign() Message {
-	if h.LastSign == nil {
+func (t NodeTimeline) Sign() Message {
+	if t.LastSign == nil {
 		return Message{}
 	}
-	return *h.LastSign
+	return *t.LastSign
 }
 
 // withSign returns the timeline with a sign, seen at a moment, that the node was
 // restarted since an earlier one. A restart that other signs have shown since then is the
 // same one.
-func (h NodeTimeline) withSign(since, at time.Time, sign Message) NodeTimeline {
-	h.LastSign = &sign
-	if !h.Restarted.After(since) {
-		h.Restarted = at
+func (t NodeTimeline) withSign(since, at time.Time, sign Message) NodeTimeline {
+	t.LastSign = &sign
+	if !t.Restarted.After(since) {
+		t.Restarted = at
 	}
-	return h
+	return t
 }
 
 // clockSlack is the tolerance for a start time that a process computes from its
@@ -147,12 +147,12 @@ const clockSlack = 3 * time.Second
 
 // changed returns the sign of a restart in a status, compared with the one before;
 // zero: none.
-func (h NodeTimeline) changed(s *probes.StatusReport) Message {
+func (t NodeTimeline) changed(s *probes.StatusReport) Message {
 	switch {
-	case h.PID != "" && s.PID != "" && h.PID != s.PID:
-		return msg(MsgProcessChanged, Args{Was: h.PID, Value: s.PID})
-	case !h.UpSince.IsZero() && s.UpSince.Sub(h.UpSince) > clockSlack:
-		return msg(MsgStartChanged, Args{Was: wallTime(h.UpSince), Value: wallTime(s.UpSince)})
+	case t.PID != "" && s.PID != "" && t.PID != s.PID:
+		return msg(MsgProcessChanged, Args{Was: t.PID, Value: s.PID})
+	case !t.UpSince.IsZero() && s.UpSince.Sub(t.UpSince) > clockSlack:
+		return msg(MsgStartChanged, Args{Was: wallTime(t.UpSince), Value: wallTime(s.UpSince)})
 	default:
 		return Message{}
 	}

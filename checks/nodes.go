@@ -132,8 +132,8 @@ func restarts(att *attribution) []Finding {
 // crashes returns the restarts of a node's newest crash loop, which may have ended; nil
 // if its newest restart belongs to none. A node in a crash loop may be listed while it runs
 // only, so that it leaves instead.
-func (h NodeTimeline) crashes() []time.Time {
-	for _, ends := range [][]time.Time{h.Restarts, h.Departures} {
+func (t NodeTimeline) crashes() []time.Time {
+	for _, ends := range [][]time.Time{t.Restarts, t.Departures} {
 		if len(ends) == 0 {
 			continue
 		}

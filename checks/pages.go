@@ -265,12 +265,12 @@ func failsInBetween(front frontend, page probes.Page, got []probes.Exchange) Fin
 // Restored returns what active findings of an earlier process say of earlier rounds: clients were
 // served a page that is reported gone.
 func Restored(c *probes.Cluster, active []ActiveFinding) *Timelines {
-	h := new(Timelines) // not nil: later rounds build on it
-	h.Balancer.Served = slices.ContainsFunc(active, func(f ActiveFinding) bool {
+	t := new(Timelines) // not nil: later rounds build on it
+	t.Balancer.Served = slices.ContainsFunc(active, func(f ActiveFinding) bool {
 		page, _, _ := strings.Cut(f.Target, " (") // without the balancer's address
 		return f.Code == PageFailing && f.Node == "" && strings.HasSuffix(page, c.ClientPath())
 	})
-	return h
+	return t
 }
 
 // noTestPage reports whether no node has ever answered with the session test page: the path

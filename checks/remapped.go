@@ -28,8 +28,8 @@ type Remapping struct {
 }
 
 // listDiffers reports whether the balancer no longer has the configured list.
-func (h *Timelines) listDiffers() bool {
-	return h != nil && !h.Balancer.Agreed && !h.Balancer.Remapped.At.IsZero()
+func (t *Timelines) listDiffers() bool {
+	return t != nil && !t.Balancer.Agreed && !t.Balancer.Remapped.At.IsZero()
 }
 
 // remaps is the sixth stage: whether the balancer changed where it sends clients.

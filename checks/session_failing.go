@@ -151,8 +151,8 @@ func tallyKey(r *Round, a *answer) string {
 // presented to them directly.
 func failingWithSession(ns *nodeStates) []string {
 	return ns.round.nodesWhere(func(id string) bool {
-		return ns.ready(id) && slices.ContainsFunc(ns.round.FailoverChecks, func(x probes.FailoverCheck) bool {
-			return x.To == id && (failed(x.There) || x.There.Status >= 400 || ns.page.isWrong(x.There))
+		return ns.ready(id) && slices.ContainsFunc(ns.round.FailoverChecks, func(c probes.FailoverCheck) bool {
+			return c.To == id && (failed(c.There) || c.There.Status >= 400 || ns.page.isWrong(c.There))
 		})
 	})
 }

@@ -10,11 +10,11 @@ import (
 // sessionsShared reports whether the nodes know each other's sessions.
 func sessionsShared(r *Round) Tristate {
 	answer := Unknown
-	if r.AcceptsAnyID && !slices.ContainsFunc(r.FailoverChecks, func(x probes.FailoverCheck) bool { return x.Counter > 0 }) {
+	if r.AcceptsAnyID && !slices.ContainsFunc(r.FailoverChecks, func(c probes.FailoverCheck) bool { return c.Counter > 0 }) {
 		return Unknown // an accepted unknown id proves nothing, and no value was stored
 	}
-	for _, x := range r.FailoverChecks {
-		switch x.SessionOutcome() {
+	for _, c := range r.FailoverChecks {
+		switch c.SessionOutcome() {
 		case probes.SessionKept, probes.SessionStale:
 			answer = Yes
 		case probes.SessionLost:
@@ -31,10 +31,10 @@ func sharing(oc *outcomes) []Finding {
 	}
 	ignorant := make(map[string]bool)
 	var evidence []Message
-	for _, x := range oc.round.FailoverChecks {
-		if x.SessionOutcome() == probes.SessionLost && oc.nodes.ready(x.To) && !oc.nodes.page.isWrong(x.There) && !oc.nodes.showsAnotherPage(x.To) && oc.foreignAt(x) == nil {
-			ignorant[x.To] = true
-			evidence = append(evidence, msg(MsgNotKnownThere, Args{Session: x.Session, Node: x.From, Other: x.To}))
+	for _, c := range oc.round.FailoverChecks {
+		if c.SessionOutcome() == probes.SessionLost && oc.nodes.ready(c.To) && !oc.nodes.page.isWrong(c.There) && !oc.nodes.showsAnotherPage(c.To) && oc.foreignAt(c) == nil {
+			ignorant[c.To] = true
+			evidence = append(evidence, msg(MsgNotKnownThere, Args{Session: c.Session, Node: c.From, Other: c.To}))
 		}
 	}
 	if len(ignorant) == 0 {
@@ -75,9 +75,9 @@ func (oc *outcomes) writerOf(value int, reader *trace) *trace {
 
 // foreignAt returns the client whose value a node showed for another client's
 // session; nil: none.
-func (oc *outcomes) foreignAt(x probes.FailoverCheck) *trace {
-	n, err := strconv.Atoi(x.There.Value)
-	if err != nil || n <= 0 || n > x.Base && n <= x.Base+probes.ValuesPerClient-1 {
+func (oc *outcomes) foreignAt(c probes.FailoverCheck) *trace {
+	n, err := strconv.Atoi(c.There.Value)
+	if err != nil || n <= 0 || n > c.Base && n <= c.Base+probes.ValuesPerClient-1 {
 		return nil
 	}
 	return oc.writerOf(n, nil)
@@ -178,12 +178,12 @@ func leaks(oc *outcomes) []Finding {
 			Session: a.trace.First().Session, Value: a.Value, At: a.At, NewSession: a.foreign.First().Session,
 		}))
 	}
-	for _, x := range oc.round.FailoverChecks {
-		if tr := oc.foreignAt(x); tr != nil {
+	for _, c := range oc.round.FailoverChecks {
+		if tr := oc.foreignAt(c); tr != nil {
 			evidence = append(evidence, msg(MsgShowedForeign, Args{
-				Session: x.Session, Node: x.To, Value: x.There.Value, NewSession: tr.First().Session,
+				Session: c.Session, Node: c.To, Value: c.There.Value, NewSession: tr.First().Session,
 			}))
-			clients[tr], nodes[x.To] = true, true
+			clients[tr], nodes[c.To] = true, true
 		}
 	}
 	if len(evidence) == 0 {

@@ -11,12 +11,12 @@ import (
 
 // present presents a session of one node to another node, which knows it or not.
 func (r *round) present(from, to string, known bool) {
-	x := probes.FailoverCheck{From: from, To: to, Session: "s:00000001", There: page(testPage, 200)}
-	x.There.Session = otherSession
+	c := probes.FailoverCheck{From: from, To: to, Session: "s:00000001", There: page(testPage, 200)}
+	c.There.Session = otherSession
 	if known {
-		x.There.Session = x.Session
+		c.There.Session = c.Session
 	}
-	r.FailoverChecks = append(r.FailoverChecks, x)
+	r.FailoverChecks = append(r.FailoverChecks, c)
 }
 
 // unshared returns a round in which no node knows the sessions of another.

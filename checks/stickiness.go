@@ -126,17 +126,17 @@ func (mov *movement) stickinessOfFrontends() []frontendStickiness {
 	return list
 }
 
-func (mov *movement) stickinessAt(e *frontend, met map[string]bool) frontendStickiness {
-	h := frontendStickiness{frontend: e, byOpener: make(map[string]*openerCount)}
+func (mov *movement) stickinessAt(f *frontend, met map[string]bool) frontendStickiness {
+	s := frontendStickiness{frontend: f, byOpener: make(map[string]*openerCount)}
 	moves := make(map[string][]move)
-	for _, trace := range e.traces {
+	for _, trace := range f.traces {
 		if trace.holder == "" {
 			continue
 		}
-		count := h.byOpener[trace.holder]
+		count := s.byOpener[trace.holder]
 		if count == nil {
 			count = &openerCount{chance: ChanceOfStaying(trace.holder, mov.nodes.eligible, met)}
-			h.byOpener[trace.holder] = count
+			s.byOpener[trace.holder] = count
 		}
 		stayed, moved, switches := mov.returns(trace)
 		if switches == 1 && len(moved) > 0 {
@@ -151,14 +151,14 @@ func (mov *movement) stickinessAt(e *frontend, met map[string]bool) frontendStic
 		count.scattered = count.scattered || switches > 1
 		moves[trace.holder] = append(moves[trace.holder], moved...)
 	}
-	h.afterFirst = mov.movedAfterFirst(e)
-	h.decide(moves, mov.round.Confidence)
-	if h.scatters && mov.round.Past != nil && (mov.outcomes.losesPackets() || h.fitsAbsences()) {
+	s.afterFirst = mov.movedAfterFirst(f)
+	s.decide(moves, mov.round.Confidence)
+	if s.scatters && mov.round.Past != nil && (mov.outcomes.losesPackets() || s.fitsAbsences()) {
 		// The balancer leaves nodes out for a while: moves that depend on each other are
 		// no sample of placing by chance.
-		h.scatters = false
+		s.scatters = false
 	}
-	return h
+	return s
 }
 
 // decide chooses between the hypotheses.

@@ -156,13 +156,13 @@ func (tl *timeline) markSeen(node string, timeline NodeTimeline) NodeTimeline {
 const oneRestart = 3 * time.Second
 
 // withRestart returns the timeline with a restart.
-func (h NodeTimeline) withRestart(at time.Time) NodeTimeline {
-	if n := len(h.Restarts); n > 0 && at.Sub(h.Restarts[n-1]) <= oneRestart {
-		return h
+func (t NodeTimeline) withRestart(at time.Time) NodeTimeline {
+	if n := len(t.Restarts); n > 0 && at.Sub(t.Restarts[n-1]) <= oneRestart {
+		return t
 	}
-	h.Restarts = append(slices.Clone(h.Restarts), at)
-	h.Restarts = h.Restarts[max(0, len(h.Restarts)-keptDisruptions):]
-	return h
+	t.Restarts = append(slices.Clone(t.Restarts), at)
+	t.Restarts = t.Restarts[max(0, len(t.Restarts)-keptDisruptions):]
+	return t
 }
 
 // addSign adds a sign of a disruption to the timeline of a node. The disruption
@@ -223,28 +223,28 @@ func (tl *timeline) signsOfBalancer(node string, timeline NodeTimeline) NodeTime
 
 // answersAgain returns the timeline of a node that is up again, though it may not be
 // ready. A node that was found silent once, before a long round, was not notified as down.
-func (h NodeTimeline) answersAgain(at time.Time) NodeTimeline {
-	if n := len(h.Disruptions); n > 0 && !h.SilentSince.IsZero() {
-		last := &h.Disruptions[n-1] // a copy, see addSigns
-		last.NotifiedDown = last.NotifiedDown || h.SilentLast.After(h.SilentSince) && at.Sub(h.SilentSince) >= longDown
+func (t NodeTimeline) answersAgain(at time.Time) NodeTimeline {
+	if n := len(t.Disruptions); n > 0 && !t.SilentSince.IsZero() {
+		last := &t.Disruptions[n-1] // a copy, see addSigns
+		last.NotifiedDown = last.NotifiedDown || t.SilentLast.After(t.SilentSince) && at.Sub(t.SilentSince) >= longDown
 	}
-	h.SilentSince = time.Time{}
-	return h
+	t.SilentSince = time.Time{}
+	return t
 }
 
 // recovered returns the timeline of a node that is ready again: a disruption that was
 // going on ends now.
-func (h NodeTimeline) recovered(at time.Time) NodeTimeline {
-	h = h.answersAgain(at)
-	if n := len(h.Disruptions); n > 0 && !h.UnreadySince.IsZero() {
-		last := &h.Disruptions[n-1] // a copy, see addSigns
+func (t NodeTimeline) recovered(at time.Time) NodeTimeline {
+	t = t.answersAgain(at)
+	if n := len(t.Disruptions); n > 0 && !t.UnreadySince.IsZero() {
+		last := &t.Disruptions[n-1] // a copy, see addSigns
 		last.To, last.Gone = at, at
 	}
-	if !h.UnreadySince.IsZero() {
-		h.RecoveredAt = at
+	if !t.UnreadySince.IsZero() {
+		t.RecoveredAt = at
 	}
-	h.UnreadySince = time.Time{}
-	return h
+	t.UnreadySince = time.Time{}
+	return t
 }
 
 // holdsSession reports whether a client of earlier rounds has its session on a node.

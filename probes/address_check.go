@@ -47,50 +47,50 @@ func (b Balancer) Leads(from, to Frontend) bool {
 // it elsewhere. If a node renamed the session, as Tomcat does when it moves, it is moved back.
 func (c *Canary) CheckAddress(ctx context.Context, owner Node, other Frontend, nodeOf func(label string) string) AddressCheck {
 	c.mu.Lock()
-	x := AddressCheck{
+	check := AddressCheck{
 		FailoverCheck: FailoverCheck{From: owner.ID, Base: c.trace.Base, Tried: c.counter, Session: c.session},
 		URL:           c.trace.URL, OtherURL: other.URL.Redacted(), Address: c.trace.Balancer, Second: other.Address,
 	}
 	own, key := c.client, c.trace.Client
 	c.mu.Unlock()
-	x.Counter = c.stored()
+	check.Counter = c.stored()
 	client := NewClient(other.Target(c.cluster, key))
-	ask := func(client *Client, x *AddressCheck) (agrees bool) {
-		c.carry(ctx, client, x)
-		if x.Moved(nodeOf) {
-			x.Sent += c.moveBack(ctx, owner, *x)
+	ask := func(client *Client, check *AddressCheck) (agrees bool) {
+		c.carry(ctx, client, check)
+		if check.Moved(nodeOf) {
+			check.Sent += c.moveBack(ctx, owner, *check)
 		}
-		return x.There.OK() && x.SessionOutcome() != SessionLost && !x.Moved(nodeOf)
+		return check.There.OK() && check.SessionOutcome() != SessionLost && !check.Moved(nodeOf)
 	}
-	if ask(client, &x) || !x.There.OK() {
-		x.Void = !x.There.OK()
-		return x
+	if ask(client, &check) || !check.There.OK() {
+		check.Void = !check.There.OK()
+		return check
 	}
-	again := x
-	x.Mixed = ask(client, &again)
-	if !x.Mixed {
-		x = again
+	again := check
+	check.Mixed = ask(client, &again)
+	if !check.Mixed {
+		check = again
 	}
 	control := again
-	x.Void = !again.There.OK() || !ask(own, &control)
-	x.Sent = control.Sent
-	return x
+	check.Void = !again.There.OK() || !ask(own, &control)
+	check.Sent = control.Sent
+	return check
 }
 
 // carry sends a request for the session's page with the cookies of the canary's own address.
-func (c *Canary) carry(ctx context.Context, client *Client, x *AddressCheck) {
+func (c *Canary) carry(ctx context.Context, client *Client, check *AddressCheck) {
 	jar := c.cookies().clone()
 	request := c.pageRequest(c.cluster.ClientPath(), jar)
 	request.public, request.expected = c.client.target.URL, ""
-	x.There, _ = client.ask(ctx, request)
-	x.Sent++
-	c.takeRenewed(jar, x.FailoverCheck)
+	check.There, _ = client.ask(ctx, request)
+	check.Sent++
+	c.takeRenewed(jar, check.FailoverCheck)
 }
 
 // moveBack presents a session that another node has renamed to its own node, and continues with
 // its new name. It returns how many requests it sent.
-func (c *Canary) moveBack(ctx context.Context, owner Node, x AddressCheck) (sent int) {
-	if !x.renamed() || owner.URL == nil {
+func (c *Canary) moveBack(ctx context.Context, owner Node, check AddressCheck) (sent int) {
+	if !check.renamed() || owner.URL == nil {
 		return 0
 	}
 	back, jar := c.checkFailover(ctx, owner, owner, c.cookies())

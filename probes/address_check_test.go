@@ -35,11 +35,11 @@ func TestCheckAddress(t *testing.T) {
 			revision := canary.Revision()
 			u := cluster.Nodes[map[string]int{"tomcat1": 0, "tomcat2": 1}[c.other]].URL
 			nodeOf := func(label string) string { return label }
-			x := canary.CheckAddress(t.Context(), cluster.Nodes[0], Frontend{URL: u, Address: netip.MustParseAddrPort(u.Host)}, nodeOf)
-			if got := x.Void || x.Moved(nodeOf) == c.moved && x.SessionOutcome() == c.outcome; !got || x.Void != c.void {
-				t.Errorf("got outcome %q, moved %v, void %v", x.SessionOutcome(), x.Moved(nodeOf), x.Void)
+			check := canary.CheckAddress(t.Context(), cluster.Nodes[0], Frontend{URL: u, Address: netip.MustParseAddrPort(u.Host)}, nodeOf)
+			if got := check.Void || check.Moved(nodeOf) == c.moved && check.SessionOutcome() == c.outcome; !got || check.Void != c.void {
+				t.Errorf("got outcome %q, moved %v, void %v", check.SessionOutcome(), check.Moved(nodeOf), check.Void)
 			}
-			checkPresentable(t, x.There)
+			checkPresentable(t, check.There)
 			if ex := canary.Return(t.Context()); ex.Label != "tomcat1" || ex.NewID || lastOutcome(canary) != SessionKept {
 				t.Errorf("afterwards: got %q at %q, new id %v", lastOutcome(canary), ex.Label, ex.NewID)
 			}
@@ -62,9 +62,9 @@ func TestCheckAddressControl(t *testing.T) {
 	canary.Write(t.Context())
 	s.forget()
 	u := cluster.Nodes[1].URL
-	x := canary.CheckAddress(t.Context(), cluster.Nodes[0], Frontend{URL: u, Address: netip.MustParseAddrPort(u.Host)}, func(label string) string { return label })
-	if !x.Void {
-		t.Errorf("got outcome %q, want a void check", x.SessionOutcome())
+	c := canary.CheckAddress(t.Context(), cluster.Nodes[0], Frontend{URL: u, Address: netip.MustParseAddrPort(u.Host)}, func(label string) string { return label })
+	if !c.Void {
+		t.Errorf("got outcome %q, want a void check", c.SessionOutcome())
 	}
 }
 
@@ -99,12 +99,12 @@ func TestCheckAddressInTurns(t *testing.T) {
 		requests++
 	})
 	nodeOf := func(label string) string { return label }
-	x := canary.CheckAddress(t.Context(), cluster.Nodes[0], Frontend{URL: other, Address: netip.MustParseAddrPort(other.Host)}, nodeOf)
-	if x.Void || !x.Mixed || x.SessionOutcome() != SessionLost || !x.Moved(nodeOf) {
-		t.Errorf("got outcome %q, moved %v, mixed %v, void %v", x.SessionOutcome(), x.Moved(nodeOf), x.Mixed, x.Void)
+	c := canary.CheckAddress(t.Context(), cluster.Nodes[0], Frontend{URL: other, Address: netip.MustParseAddrPort(other.Host)}, nodeOf)
+	if c.Void || !c.Mixed || c.SessionOutcome() != SessionLost || !c.Moved(nodeOf) {
+		t.Errorf("got outcome %q, moved %v, mixed %v, void %v", c.SessionOutcome(), c.Moved(nodeOf), c.Mixed, c.Void)
 	}
-	if requests != 2 || x.Sent != 3 {
-		t.Errorf("got %d requests there, %d in total, want 2 and 3", requests, x.Sent)
+	if requests != 2 || c.Sent != 3 {
+		t.Errorf("got %d requests there, %d in total, want 2 and 3", requests, c.Sent)
 	}
 }
 

@@ -95,7 +95,7 @@ func port(u *url.URL) uint16 {
 	return uint16(p)
 }
 
-// Target returns the target of a client that presents key to e. With key "" it presents
+// Target returns the target of a client that presents key to f. With key "" it presents
 // none.
 func (f Frontend) Target(c *Cluster, key string) Target {
 	return Target{
@@ -104,16 +104,16 @@ func (f Frontend) Target(c *Cluster, key string) Target {
 	}
 }
 
-// Through sends the requests of a client without a session to e: the primary path and
+// Through sends the requests of a client without a session to f: the primary path and
 // every page.
-func Through(ctx context.Context, cluster *Cluster, e Frontend) BalancerObservation {
-	obs := BalancerObservation{URL: e.URL.Redacted(), Address: e.Address, Primary: e.Lookup, Waiting: e.Waiting}
-	if !e.Address.IsValid() {
+func Through(ctx context.Context, cluster *Cluster, f Frontend) BalancerObservation {
+	obs := BalancerObservation{URL: f.URL.Redacted(), Address: f.Address, Primary: f.Lookup, Waiting: f.Waiting}
+	if !f.Address.IsValid() {
 		obs.Primary.Path = cluster.PrimaryPath()
 		return obs
 	}
 	began := time.Now()
-	client := NewClient(e.Target(cluster, ""))
+	client := NewClient(f.Target(cluster, ""))
 	err := panics.Catch(panics.Probe, func() {
 		obs.Pages = make([]Exchange, len(cluster.Pages))
 		var wg panics.Group

@@ -40,10 +40,10 @@ func TestResolve(t *testing.T) {
 				c.Balancer.URLs = append(c.Balancer.URLs, must.URL(text))
 			}
 			var got []string
-			for _, e := range Resolve(t.Context(), c) {
-				got = append(got, e.Address.String())
-				if e.Lookup.Failure != "" {
-					t.Errorf("got look-up %+v, want none", e.Lookup)
+			for _, f := range Resolve(t.Context(), c) {
+				got = append(got, f.Address.String())
+				if f.Lookup.Failure != "" {
+					t.Errorf("got look-up %+v, want none", f.Lookup)
 				}
 			}
 			expect.Equal(t, "addresses", tt.want, got)
@@ -88,9 +88,9 @@ func TestAddressesAt(t *testing.T) {
 
 func TestResolveLocalhost(t *testing.T) {
 	c := &Cluster{Balancer: Balancer{URLs: []*url.URL{must.URL("http://localhost:81")}}, Limits: Limits{Timeout: ample}}
-	for _, e := range Resolve(t.Context(), c) {
-		if !e.Address.Addr().IsLoopback() || e.Address.Port() != 81 {
-			t.Errorf("got %s, want port 81 of a loopback address", e.Address)
+	for _, f := range Resolve(t.Context(), c) {
+		if !f.Address.Addr().IsLoopback() || f.Address.Port() != 81 {
+			t.Errorf("got %s, want port 81 of a loopback address", f.Address)
 		}
 	}
 }

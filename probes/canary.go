@@ -33,16 +33,16 @@ type Canary struct {
 	revision int64 // see Revision
 }
 
-// NewCanary returns a canary that sends its requests to e and presents key to the
+// NewCanary returns a canary that sends its requests to f and presents key to the
 // balancer. Its counter starts after base, so that no two canaries store the same
 // value. expected is the id of the node that the oracle computes; "": unknown.
-func NewCanary(c *Cluster, e Frontend, key, expected string, base int) *Canary {
+func NewCanary(c *Cluster, f Frontend, key, expected string, base int) *Canary {
 	return &Canary{
-		client:  NewClient(e.Target(c, key)),
+		client:  NewClient(f.Target(c, key)),
 		cluster: c,
 		jar:     NewJar(),
 		trace: Trace{
-			URL: e.URL.Redacted(), Balancer: e.Address, Client: key, Expected: expected, Base: base,
+			URL: f.URL.Redacted(), Balancer: f.Address, Client: key, Expected: expected, Base: base,
 			Visitor: c.Session != nil && c.Session.Login != nil,
 		},
 		counter: base,
@@ -59,11 +59,11 @@ func (c *Canary) Adopt(cluster *Cluster, expected string) {
 
 // MoveTo makes the canary a client of another address of the balancer, as a browser is that asks
 // DNS again after a failure. It keeps its cookies. No request may be in flight.
-func (c *Canary) MoveTo(e Frontend) {
+func (c *Canary) MoveTo(f Frontend) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.client = NewClient(e.Target(c.cluster, c.trace.Client))
-	c.trace.URL, c.trace.Balancer = e.URL.Redacted(), e.Address
+	c.client = NewClient(f.Target(c.cluster, c.trace.Client))
+	c.trace.URL, c.trace.Balancer = f.URL.Redacted(), f.Address
 }
 
 // Trace returns the canary's requests so far. Its steps are shared and must not be changed.
@@ -202,8 +202,8 @@ func (c *Canary) newSession(ctx context.Context, ex Exchange, jar *Jar) bool {
 
 // takeRenewed takes over the id that the answer to a check has given the session, whose old one
 // may have ended with that.
-func (c *Canary) takeRenewed(jar *Jar, x FailoverCheck) {
-	if !x.renamed() {
+func (c *Canary) takeRenewed(jar *Jar, check FailoverCheck) {
+	if !check.renamed() {
 		return
 	}
 	c.mu.Lock()

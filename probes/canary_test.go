@@ -92,10 +92,10 @@ func TestCheckFailover(t *testing.T) {
 	id := canary.First().Session
 
 	list := canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:])
-	for i, x := range list {
-		checkPresentable(t, x.There)
-		if x.From != "tomcat1" || x.To != cluster.Nodes[i+1].ID || x.There.Label != x.To || x.Session != id || x.SessionOutcome() != SessionKept {
-			t.Errorf("got %s to %s: %q at %q", x.From, x.To, x.SessionOutcome(), x.There.Label)
+	for i, c := range list {
+		checkPresentable(t, c.There)
+		if c.From != "tomcat1" || c.To != cluster.Nodes[i+1].ID || c.There.Label != c.To || c.Session != id || c.SessionOutcome() != SessionKept {
+			t.Errorf("got %s to %s: %q at %q", c.From, c.To, c.SessionOutcome(), c.There.Label)
 		}
 	}
 	if len(list) != 2 {
@@ -116,8 +116,8 @@ func TestCheckFailoverKeepsSession(t *testing.T) {
 	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
 	var got []SessionOutcome
-	for _, x := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
-		got = append(got, x.SessionOutcome())
+	for _, c := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
+		got = append(got, c.SessionOutcome())
 	}
 	expect.Equal(t, "outcomes", []SessionOutcome{SessionLost, SessionUnknown, SessionUnknown}, got)
 	canary.Follow(t.Context())
@@ -134,9 +134,9 @@ func TestCheckFailoverOfBoundSessions(t *testing.T) {
 	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
 	s.forget()
-	for _, x := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
-		if x.SessionOutcome() != SessionUnknown || !x.Void {
-			t.Errorf("got outcome %q, void %v, want unknown and void", x.SessionOutcome(), x.Void)
+	for _, c := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
+		if c.SessionOutcome() != SessionUnknown || !c.Void {
+			t.Errorf("got outcome %q, void %v, want unknown and void", c.SessionOutcome(), c.Void)
 		}
 	}
 	if canary.StartNextRound() {
@@ -154,9 +154,9 @@ func TestCheckFailoverBehindPrefix(t *testing.T) {
 	cluster.Balancer.URLs = []*url.URL{u}
 	canary := openCanary(t, cluster, 0)
 	canary.Write(t.Context())
-	for _, x := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
-		if x.SessionOutcome() != SessionKept {
-			t.Errorf("got %q, want %q", x.SessionOutcome(), SessionKept)
+	for _, c := range canary.CheckFailover(t.Context(), cluster.Nodes[0], cluster.Nodes[1:]) {
+		if c.SessionOutcome() != SessionKept {
+			t.Errorf("got %q, want %q", c.SessionOutcome(), SessionKept)
 		}
 	}
 	if ex := canary.Follow(t.Context()); lastOutcome(canary) != SessionKept || ex.NewID {

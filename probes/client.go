@@ -72,9 +72,9 @@ type RequestSequence struct {
 // timeout that other requests of stickwatch caused, Admit calls it once more while no
 // other request is in flight. The error is that of ctx, if ctx ends first.
 func (c *Client) Admit(ctx context.Context, e RequestSequence, send func() (timedOut bool)) error {
-	d := c.admissionRequest(e.Path, e.Expected)
-	d.requests = e.Requests
-	p, err := c.target.Limiter.admit(ctx, d)
+	a := c.admissionRequest(e.Path, e.Expected)
+	a.requests = e.Requests
+	p, err := c.target.Limiter.admit(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -89,9 +89,9 @@ func (c *Client) Admit(ctx context.Context, e RequestSequence, send func() (time
 // cluster.
 func (c *Client) run(ctx context.Context, p *permit, send func() response) error {
 	for p.run(send) {
-		d := p.admissionRequest
-		d.alone, d.apart, d.afterWindow = true, p.refused, p.slowed
-		again, err := c.target.Limiter.admit(ctx, d)
+		a := p.admissionRequest
+		a.alone, a.apart, a.afterWindow = true, p.refused, p.slowed
+		again, err := c.target.Limiter.admit(ctx, a)
 		if err != nil {
 			return err
 		}
@@ -110,11 +110,11 @@ func (c *Client) runOnce(_ context.Context, p *permit, send func() response) err
 // one path are of one kind; the query does not matter.
 func (c *Client) admissionRequest(path, expected string) admissionRequest {
 	path, _, _ = strings.Cut(path, "?")
-	d := admissionRequest{node: expected, kind: c.target.URL.Host + path}
+	a := admissionRequest{node: expected, kind: c.target.URL.Host + path}
 	if c.target.Node != "" {
-		d.node, d.direct = c.target.Node, true
+		a.node, a.direct = c.target.Node, true
 	}
-	return d
+	return a
 }
 
 // URL returns the absolute URL of a path and query on the target.

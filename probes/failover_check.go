@@ -68,9 +68,9 @@ func (c *Canary) CheckFailover(ctx context.Context, owner Node, others []Node) [
 	var list []FailoverCheck
 	jar := c.cookies()
 	for _, other := range others {
-		var x FailoverCheck
-		x, jar = c.checkFailover(ctx, owner, other, jar)
-		list = append(list, x)
+		var check FailoverCheck
+		check, jar = c.checkFailover(ctx, owner, other, jar)
+		list = append(list, check)
 	}
 	control, jar := c.checkFailover(ctx, owner, owner, jar)
 	void := control.SessionOutcome() == SessionLost
@@ -85,19 +85,19 @@ func (c *Canary) CheckFailover(ctx context.Context, owner Node, others []Node) [
 // Only a node that knows the session may change the cookies.
 func (c *Canary) checkFailover(ctx context.Context, owner, node Node, jar *Jar) (FailoverCheck, *Jar) {
 	c.mu.Lock()
-	x := FailoverCheck{From: owner.ID, To: node.ID, Base: c.trace.Base, Tried: c.counter, Session: c.session}
+	check := FailoverCheck{From: owner.ID, To: node.ID, Base: c.trace.Base, Tried: c.counter, Session: c.session}
 	c.mu.Unlock()
-	x.Counter = c.stored()
+	check.Counter = c.stored()
 	there := jar.clone()
-	x.There, x.Sent = c.present(ctx, node, there), 1
-	if x.SessionOutcome() == SessionLost && sleep.For(ctx, replicationDelay) {
+	check.There, check.Sent = c.present(ctx, node, there), 1
+	if check.SessionOutcome() == SessionLost && sleep.For(ctx, replicationDelay) {
 		there = jar.clone()
-		x.There, x.Sent = c.present(ctx, node, there), 2
+		check.There, check.Sent = c.present(ctx, node, there), 2
 	}
-	if x.known() {
+	if check.known() {
 		jar = there
 	}
-	return x, jar
+	return check, jar
 }
 
 // PresentForged presents a session id that was never issued directly to a node, in the

@@ -47,9 +47,9 @@ func (c *Client) ask(ctx context.Context, q pageRequest) (Exchange, Document) {
 // reserve waits until the cluster's limiter admits the request, and returns the function that
 // sends it, which must be called.
 func (c *Client) reserve(ctx context.Context, request pageRequest) func() (Exchange, Document) {
-	d := c.admissionRequest(request.path, request.expected)
-	d.session = request.inSession
-	p, err := c.target.Limiter.admit(ctx, d)
+	a := c.admissionRequest(request.path, request.expected)
+	a.session = request.inSession
+	p, err := c.target.Limiter.admit(ctx, a)
 	return func() (ex Exchange, doc Document) {
 		if err == nil {
 			run := c.run

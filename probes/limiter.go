@@ -184,18 +184,18 @@ func (l *Limiter) labelled(label string) *limitedNode {
 	return found
 }
 
-// admit waits until d may be sent, or ctx ends. The permit must be finished.
-func (l *Limiter) admit(ctx context.Context, d admissionRequest) (*permit, error) {
-	d.requests = max(1, d.requests)
-	p := &permit{admissionRequest: d, limiter: l, admitted: make(chan struct{})}
+// admit waits until a request may be sent, or ctx ends. The permit must be finished.
+func (l *Limiter) admit(ctx context.Context, a admissionRequest) (*permit, error) {
+	a.requests = max(1, a.requests)
+	p := &permit{admissionRequest: a, limiter: l, admitted: make(chan struct{})}
 	if l == nil {
 		p.startedAt = time.Now()
 		return p, ctx.Err()
 	}
 	l.mu.Lock()
-	p.nodes = l.candidates(d)
-	if d.session != nil {
-		d.session.limit = l.sessions
+	p.nodes = l.candidates(a)
+	if a.session != nil {
+		a.session.limit = l.sessions
 	}
 	l.waiting = append(l.waiting, p)
 	l.advance()
@@ -241,9 +241,9 @@ func (p *permit) usual() (longest time.Duration) {
 }
 
 // candidates returns the nodes at which a request may arrive.
-func (l *Limiter) candidates(d admissionRequest) []*limitedNode {
+func (l *Limiter) candidates(a admissionRequest) []*limitedNode {
 	for i, n := range l.nodes {
-		if n.id == d.node && (d.direct || !n.missed) {
+		if n.id == a.node && (a.direct || !n.missed) {
 			return l.nodes[i : i+1]
 		}
 	}

@@ -51,29 +51,29 @@ func newAnswerer(b Budget, nodes int, work time.Duration) *testServer {
 
 // ask sends one request, which node answers, and reports whether it was answered in
 // time.
-func (t *testServer) ask(ctx context.Context, d admissionRequest, node string) (answered bool) {
-	d.kind = "page"
-	p, err := t.limiter.admit(ctx, d)
+func (t *testServer) ask(ctx context.Context, a admissionRequest, node string) (answered bool) {
+	a.kind = "page"
+	p, err := t.limiter.admit(ctx, a)
 	if err != nil {
 		return false
 	}
 	_ = t.client.run(ctx, p, func() response {
-		answered = t.serve(d, node)
+		answered = t.serve(a, node)
 		return response{label: node, answered: answered, timedOut: !answered}
 	})
 	return answered
 }
 
 // serve handles the request at the node.
-func (t *testServer) serve(d admissionRequest, node string) (answered bool) {
+func (t *testServer) serve(a admissionRequest, node string) (answered bool) {
 	t.count(node, 1)
 	defer t.count(node, -1)
-	if d.session != nil {
-		t.count(d.session, 1)
-		defer t.count(d.session, -1)
+	if a.session != nil {
+		t.count(a.session, 1)
+		defer t.count(a.session, -1)
 	}
 	deadline := time.After(t.timeout)
-	for _, queue := range []chan struct{}{t.serial, t.locks[d.session]} {
+	for _, queue := range []chan struct{}{t.serial, t.locks[a.session]} {
 		if queue == nil {
 			continue
 		}
@@ -404,14 +404,14 @@ func TestLimiterOwnTimeOut(t *testing.T) {
 
 // askLimited sends one request, and returns how often it was sent and the last status. limit
 // returns for how long a 429 asks; 0: it is none.
-func (t *testServer) askLimited(ctx context.Context, d admissionRequest, node string, limit func() time.Duration) (sent, status int) {
-	d.node, d.kind = node, "page"
-	p, err := t.limiter.admit(ctx, d)
+func (t *testServer) askLimited(ctx context.Context, a admissionRequest, node string, limit func() time.Duration) (sent, status int) {
+	a.node, a.kind = node, "page"
+	p, err := t.limiter.admit(ctx, a)
 	if err != nil {
 		return 0, 0
 	}
 	_ = t.client.run(ctx, p, func() response {
-		t.serve(d, node)
+		t.serve(a, node)
 		sent++
 		r := response{label: node, answered: true, limited: limit()}
 		if status = http.StatusOK; r.limited > 0 {
@@ -721,15 +721,15 @@ func TestLimiterProperty(t *testing.T) {
 				sessions := make([]sessionScope, 4)
 				var wg sync.WaitGroup
 				for range 120 {
-					d, node := admissionRequest{}, fmt.Sprintf("node%d", 1+random.IntN(3))
+					request, node := admissionRequest{}, fmt.Sprintf("node%d", 1+random.IntN(3))
 					if random.IntN(3) > 0 {
-						d.node = node
+						request.node = node
 					}
 					if random.IntN(2) == 0 {
-						d.session = &sessions[random.IntN(len(sessions))]
+						request.session = &sessions[random.IntN(len(sessions))]
 					}
 					wg.Go(func() {
-						if !a.ask(t.Context(), d, node) {
+						if !a.ask(t.Context(), request, node) {
 							t.Error("a request was not answered")
 						}
 					})

@@ -53,8 +53,8 @@ func TestTraceOutcome(t *testing.T) {
 			if got := w.SessionOutcome(0) + w.SessionOutcome(2); got != SessionUnknown {
 				t.Errorf("other steps: got %q, want none", got)
 			}
-			x := FailoverCheck{Counter: tt.counter, Base: 1000, Tried: 1003, Session: id, There: tt.ex}
-			if got := x.SessionOutcome(); got != tt.want {
+			c := FailoverCheck{Counter: tt.counter, Base: 1000, Tried: 1003, Session: id, There: tt.ex}
+			if got := c.SessionOutcome(); got != tt.want {
 				t.Errorf("failover check: got %q, want %q", got, tt.want)
 			}
 		})

@@ -111,16 +111,16 @@ const keepSent = time.Hour
 
 // newer reports whether a later state of the incident than that of a notification was
 // sent.
-func (r sentAlerts) newer(n alerting.Notification) bool {
-	known, ok := r[n.Incident.ID]
+func (s sentAlerts) newer(n alerting.Notification) bool {
+	known, ok := s[n.Incident.ID]
 	return ok && known.at.After(n.At) && !isResolved(n)
 }
 
 // record records the alerts that were sent.
-func (r sentAlerts) record(now time.Time, notifications []alerting.Notification) {
-	maps.DeleteFunc(r, func(_ string, known sentAlert) bool { return now.Sub(known.sent) > keepSent })
+func (s sentAlerts) record(now time.Time, notifications []alerting.Notification) {
+	maps.DeleteFunc(s, func(_ string, known sentAlert) bool { return now.Sub(known.sent) > keepSent })
 	for _, n := range notifications {
-		r[n.Incident.ID] = sentAlert{at: n.At, sent: now, labels: labelsOf(n.Incident), resolved: isResolved(n)}
+		s[n.Incident.ID] = sentAlert{at: n.At, sent: now, labels: labelsOf(n.Incident), resolved: isResolved(n)}
 	}
 }
 

@@ -146,23 +146,23 @@ func wireFleetOf(state history.FleetState) wire.Fleet {
 		}
 		fleet.Leases = append(fleet.Leases, lease)
 	}
-	for _, m := range state.Instances {
+	for _, i := range state.Instances {
 		fleet.Instances = append(fleet.Instances, wire.Instance{
-			Name: m.Name, Site: m.Site, Version: m.Version, State: stateOf(state, m), Clusters: clusters[m.Name], Config: m.Digest,
-			Started: wire.TimestampOf(m.Started), Seen: wire.TimestampOf(m.Seen), LagMS: state.Now.Sub(m.Seen).Milliseconds(), AheadMS: m.ClockAhead.Milliseconds(),
+			Name: i.Name, Site: i.Site, Version: i.Version, State: stateOf(state, i), Clusters: clusters[i.Name], Config: i.Digest,
+			Started: wire.TimestampOf(i.Started), Seen: wire.TimestampOf(i.Seen), LagMS: state.Now.Sub(i.Seen).Milliseconds(), AheadMS: i.ClockAhead.Milliseconds(),
 		})
 	}
 	return fleet
 }
 
 // stateOf returns the state of an instance in one word.
-func stateOf(state history.FleetState, m history.Instance) string {
+func stateOf(state history.FleetState, i history.Instance) string {
 	switch {
-	case !state.Live(m.Name):
+	case !state.Live(i.Name):
 		return "gone"
-	case m.Draining:
+	case i.Draining:
 		return "draining"
-	case !m.CanProbe:
+	case !i.CanProbe:
 		return "impaired"
 	default:
 		return "alive"

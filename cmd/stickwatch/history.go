@@ -181,11 +181,11 @@ func (o *historyOptions) run(ctx context.Context, c console, args []string) erro
 	}
 	clusterHistories := make([]render.ClusterHistory, 0, len(names))
 	for _, cluster := range names {
-		p, err := readClusterHistory(ctx, reader, cluster, o.span())
+		h, err := readClusterHistory(ctx, reader, cluster, o.span())
 		if err != nil {
 			return exitError{exitFinding, err}
 		}
-		clusterHistories = append(clusterHistories, p)
+		clusterHistories = append(clusterHistories, h)
 	}
 	return render.History(c.out, o.output.value, clusterHistories, o.span(), o.now, o.options(c))
 }
@@ -279,22 +279,22 @@ func (h *historySource) isView(name, cluster string) bool {
 }
 
 func readClusterHistory(ctx context.Context, r *history.Reader, cluster string, span checks.Span) (render.ClusterHistory, error) {
-	p := render.ClusterHistory{Cluster: cluster, Span: span}
+	h := render.ClusterHistory{Cluster: cluster, Span: span}
 	var err error
-	if p.Uptimes, err = r.Uptimes(ctx, cluster, span); err != nil {
-		return p, err
+	if h.Uptimes, err = r.Uptimes(ctx, cluster, span); err != nil {
+		return h, err
 	}
-	if p.Latencies, err = r.Latencies(ctx, cluster, span); err != nil {
-		return p, err
+	if h.Latencies, err = r.Latencies(ctx, cluster, span); err != nil {
+		return h, err
 	}
-	if p.Incidents, err = r.Incidents(ctx, alerting.IncidentQuery{Cluster: cluster, Span: span}); err != nil {
-		return p, err
+	if h.Incidents, err = r.Incidents(ctx, alerting.IncidentQuery{Cluster: cluster, Span: span}); err != nil {
+		return h, err
 	}
-	if p.Moves, err = r.Moves(ctx, cluster, span, 0); err != nil {
-		return p, err
+	if h.Moves, err = r.Moves(ctx, cluster, span, 0); err != nil {
+		return h, err
 	}
-	p.Deployments, err = r.Deployments(ctx, cluster, span)
-	return p, err
+	h.Deployments, err = r.Deployments(ctx, cluster, span)
+	return h, err
 }
 
 // showIncident prints one incident.

@@ -117,9 +117,9 @@ func (o *reportOptions) print(ctx context.Context, c console, month checks.Span)
 	incidents := func(ctx context.Context, cluster string, span checks.Span) ([]alerting.Incident, error) {
 		return reader.Incidents(ctx, alerting.IncidentQuery{Cluster: cluster, Span: span})
 	}
-	m, err := monthly.Build(ctx, reader, incidents, names, month, o.now, o.target.value)
+	r, err := monthly.Build(ctx, reader, incidents, names, month, o.now, o.target.value)
 	if err != nil {
 		return exitError{exitFinding, err}
 	}
-	return render.Month(c.out, o.output.value, m, alerting.Language(o.language.value), o.now)
+	return render.Month(c.out, o.output.value, r, alerting.Language(o.language.value), o.now)
 }

@@ -178,8 +178,8 @@ func (d *deployment) await(ctx context.Context) []gate.Unmet {
 	return d.options.await(ctx, d.clusters, d.line, pollInterval, func(ctx context.Context) ([]checks.Report, bool) {
 		reports := make([]checks.Report, len(d.watches))
 		var wg panics.Group
-		for i, v := range d.watches {
-			wg.Go(func() { reports[i] = v.TakeReport(ctx) })
+		for i, w := range d.watches {
+			wg.Go(func() { reports[i] = w.TakeReport(ctx) })
 		}
 		wg.Wait()
 		return reports, ctx.Err() == nil
@@ -236,13 +236,13 @@ func (d *deployment) reportProgress(ctx context.Context, withCommand bool) {
 		line = &statusLine{out: line.out, reader: line.reader}
 	}
 	progress := make([]render.Progress, len(d.watches))
-	for i, v := range d.watches {
+	for i, w := range d.watches {
 		progress[i].Reader = line.reader
-		line.log(render.WatchSummary(d.report(v, i), line.reader))
+		line.log(render.WatchSummary(d.report(w, i), line.reader))
 	}
 	for sleep.For(ctx, progressInterval) {
-		for i, v := range d.watches {
-			r := d.report(v, i)
+		for i, w := range d.watches {
+			r := d.report(w, i)
 			if line.live {
 				line.log(line.reader.Say("watching for %s: %s", time.Since(d.began).Round(time.Second), render.WatchCounts(r, line.reader)))
 				continue
@@ -255,8 +255,8 @@ func (d *deployment) reportProgress(ctx context.Context, withCommand bool) {
 }
 
 // report judges the watch of a cluster so far.
-func (d *deployment) report(v *watch.Watch, i int) gate.Report {
-	return gate.Judge(v.Record(), d.options.limits(d.clusters[i]), time.Now())
+func (d *deployment) report(w *watch.Watch, i int) gate.Report {
+	return gate.Judge(w.Record(), d.options.limits(d.clusters[i]), time.Now())
 }
 
 // A commandResult is the result of the command that ran during a watch.

@@ -143,36 +143,36 @@ type monotonicTimes struct {
 }
 
 // begin begins a list. Times that were in the last one keep their monotonic part.
-func (a *monotonicTimes) begin() { a.known, a.next = a.next, make(map[int64]time.Time) }
+func (m *monotonicTimes) begin() { m.known, m.next = m.next, make(map[int64]time.Time) }
 
 // of returns t with a monotonic part.
-func (a *monotonicTimes) of(t time.Time) time.Time {
+func (m *monotonicTimes) of(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
 	}
-	monotonic, ok := a.known[t.UnixNano()]
+	monotonic, ok := m.known[t.UnixNano()]
 	if !ok {
-		now := a.clock.sharedNow()
+		now := m.clock.sharedNow()
 		monotonic = now.Add(t.Round(0).Sub(now.Round(0)))
 	}
-	a.next[t.UnixNano()] = monotonic
+	m.next[t.UnixNano()] = monotonic
 	return monotonic
 }
 
-func (a *monotonicTimes) ofSilences(list []alerting.Silence) []alerting.Silence {
-	a.begin()
+func (m *monotonicTimes) ofSilences(list []alerting.Silence) []alerting.Silence {
+	m.begin()
 	list = slices.Clone(list)
 	for i := range list {
-		list[i].From, list[i].To = a.of(list[i].From), a.of(list[i].To)
+		list[i].From, list[i].To = m.of(list[i].From), m.of(list[i].To)
 	}
 	return list
 }
 
-func (a *monotonicTimes) ofDeployments(list []alerting.Deployment) []alerting.Deployment {
-	a.begin()
+func (m *monotonicTimes) ofDeployments(list []alerting.Deployment) []alerting.Deployment {
+	m.begin()
 	list = slices.Clone(list)
 	for i := range list {
-		list[i].From, list[i].To, list[i].Summed, list[i].LastLost = a.of(list[i].From), a.of(list[i].To), a.of(list[i].Summed), a.of(list[i].LastLost)
+		list[i].From, list[i].To, list[i].Summed, list[i].LastLost = m.of(list[i].From), m.of(list[i].To), m.of(list[i].Summed), m.of(list[i].LastLost)
 	}
 	return list
 }

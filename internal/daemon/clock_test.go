@@ -39,22 +39,22 @@ func TestSteadyClock(t *testing.T) {
 // the list is read again after the clock was set.
 func TestAnchor(t *testing.T) {
 	t.Parallel()
-	a := monotonicTimes{clock: newSteadyClock()}
+	m := monotonicTimes{clock: newSteadyClock()}
 	read := alerting.Silence{ID: "1", From: time.Now().Round(0), To: time.Now().Round(0).Add(2 * time.Hour)}
-	first := a.ofSilences([]alerting.Silence{read})[0]
+	first := m.ofSilences([]alerting.Silence{read})[0]
 	if first.To == first.To.Round(0) || !first.To.Equal(read.To) || first.From == first.From.Round(0) { //nolint:staticcheck // Equal ignores the monotonic part
 		t.Errorf("got %s to %s, want the same times with a monotonic part", first.From, first.To)
 	}
-	again := a.ofSilences([]alerting.Silence{read, {ID: "2", From: read.From, To: read.To.Add(time.Hour)}})
+	again := m.ofSilences([]alerting.Silence{read, {ID: "2", From: read.From, To: read.To.Add(time.Hour)}})
 	if again[0] != first {
 		t.Errorf("got %+v, want the anchored times of before: %+v", again[0], first)
 	}
-	a.ofSilences(nil)
-	a.ofSilences(nil)
-	if len(a.known)+len(a.next) > 0 {
+	m.ofSilences(nil)
+	m.ofSilences(nil)
+	if len(m.known)+len(m.next) > 0 {
 		t.Error("times of ended silences are kept")
 	}
-	d := a.ofDeployments([]alerting.Deployment{{From: read.From}})[0]
+	d := m.ofDeployments([]alerting.Deployment{{From: read.From}})[0]
 	if d.From == d.From.Round(0) || !d.To.IsZero() || !d.Summed.IsZero() { //nolint:staticcheck // Equal ignores the monotonic part
 		t.Errorf("got %+v", d)
 	}
@@ -96,9 +96,9 @@ func TestAnchorInFleet(t *testing.T) {
 	t.Parallel()
 	clock := newSteadyClock()
 	clock.follow(time.Now().Round(0).Add(time.Hour), time.Now())
-	a := monotonicTimes{clock: clock}
+	m := monotonicTimes{clock: clock}
 	read := alerting.Silence{ID: "1", From: clock.sharedNow(), To: clock.sharedNow().Add(time.Minute)}
-	if got := a.ofSilences([]alerting.Silence{read})[0]; got != read {
+	if got := m.ofSilences([]alerting.Silence{read})[0]; got != read {
 		t.Errorf("got %+v, want %+v", got, read)
 	}
 }

@@ -45,8 +45,8 @@ func (d *Daemon) observeFleet(context.Context) {
 		d.onDatabase(alone)
 	}
 	live := 0
-	for _, m := range status.Instances {
-		if status.Live(m.Name) {
+	for _, i := range status.Instances {
+		if status.Live(i.Name) {
 			live++
 		}
 	}

@@ -283,8 +283,8 @@ func TestFleetReload(t *testing.T) {
 		f.start(t, name)
 	}
 	digests := func() (all []string) {
-		for _, m := range f.state(t).Instances {
-			all = append(all, m.Digest)
+		for _, i := range f.state(t).Instances {
+			all = append(all, i.Digest)
 		}
 		return all
 	}

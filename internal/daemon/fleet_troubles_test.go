@@ -179,21 +179,21 @@ func pause(t *testing.T, p *process, signal syscall.Signal) {
 }
 
 // other returns an instance that has no trouble.
-func (k *troubleTest) other(name string) *process {
-	return k.fleet.running[instances[(slices.Index(instances, name)+1)%len(instances)]]
+func (tt *troubleTest) other(name string) *process {
+	return tt.fleet.running[instances[(slices.Index(instances, name)+1)%len(instances)]]
 }
 
 // during lets the cluster and Slack have faults for a time.
-func (k *troubleTest) during(t *testing.T, name string, length time.Duration) {
+func (tt *troubleTest) during(t *testing.T, name string, length time.Duration) {
 	t.Helper()
 	for began := time.Now(); time.Since(began) < length; {
-		k.causeFaults(t, k.other(name))
+		tt.causeFaults(t, tt.other(name))
 	}
 }
 
-func (k *troubleTest) restart(t *testing.T, name string) {
+func (tt *troubleTest) restart(t *testing.T, name string) {
 	t.Helper()
-	k.fleet.startWith(t, name, k.cables[name].through(t, k.fleet.database.URL()))
+	tt.fleet.startWith(t, name, tt.cables[name].through(t, tt.fleet.database.URL()))
 }
 
 // TestFleetTroubles: random troubles of three instances, while a cluster fails and heals and Slack has
@@ -211,7 +211,7 @@ func TestFleetTroubles(t *testing.T) {
 	}
 	t.Logf("seed %d", seed)
 	clocks := f.setClocks(t, instances...)
-	k := &troubleTest{
+	tt := &troubleTest{
 		fleet: f, cables: make(map[string]*cable), clocks: clocks, kinds: make(map[string]int),
 		killTest: killTest{rig: f.rig, random: rand.New(rand.NewPCG(seed, 0)), workspace: f.workspace, beforeKill: make(map[string]apiIncident)},
 	}
@@ -221,24 +221,24 @@ func TestFleetTroubles(t *testing.T) {
 		}
 	})
 	for _, name := range instances {
-		k.cables[name] = newCable(t, f.database.Addr())
-		k.restart(t, name)
+		tt.cables[name] = newCable(t, f.database.Addr())
+		tt.restart(t, name)
 	}
 	await(t, 2*time.Minute, "each instance has clusters", func() bool { return f.owned(t, instances...) })
 	kinds := slices.Sorted(maps.Keys(troubles))
 	for n := range count {
-		kind, name := kinds[k.random.IntN(len(kinds))], instances[k.random.IntN(len(instances))]
+		kind, name := kinds[tt.random.IntN(len(kinds))], instances[tt.random.IntN(len(instances))]
 		t.Logf("trouble %d: %s: %s", n+1, name, kind)
 		began := time.Now()
-		k.causeFaults(t, k.other(name))
-		troubles[kind](t, k, name)
+		tt.causeFaults(t, tt.other(name))
+		troubles[kind](t, tt, name)
 		const settle = 20 * time.Second
-		k.during(t, name, time.Duration(k.random.Int64N(int64(settle))))
-		k.spans = append(k.spans, trouble{checks.Span{From: began, To: time.Now()}, kind, name})
-		k.kinds[kind]++
+		tt.during(t, name, time.Duration(tt.random.Int64N(int64(settle))))
+		tt.spans = append(tt.spans, trouble{checks.Span{From: began, To: time.Now()}, kind, name})
+		tt.kinds[kind]++
 	}
-	k.finish(t, k.fleet.running["a"])
-	k.report(t)
+	tt.finish(t, tt.fleet.running["a"])
+	tt.report(t)
 }
 
 // logs shows the end of the log of each instance.
@@ -252,13 +252,13 @@ func (f *fleetRig) logs(t *testing.T) {
 }
 
 // report prints the figures of the README.
-func (k *troubleTest) report(t *testing.T) {
+func (tt *troubleTest) report(t *testing.T) {
 	t.Helper()
-	k.fleet.state(t)
-	list, err := k.fleet.reader.Incidents(t.Context(), alerting.IncidentQuery{})
+	tt.fleet.state(t)
+	list, err := tt.fleet.reader.Incidents(t.Context(), alerting.IncidentQuery{})
 	must.Succeed(t, err)
 	forgotten, doubled := 0, 0
-	roots := k.channelMessages()
+	roots := tt.channelMessages()
 	for _, i := range list {
 		if !i.Fired.IsZero() && roots[alerting.NotificationID(i.ID, "ops", 1)] == 0 {
 			forgotten++
@@ -267,7 +267,7 @@ func (k *troubleTest) report(t *testing.T) {
 	for _, n := range roots {
 		doubled += n - 1
 	}
-	one := campaign{Troubles: k.kinds, Incidents: len(list), Forgotten: forgotten, Roots: len(roots), Doubled: doubled, Gaps: k.gaps(t)}
+	one := campaign{Troubles: tt.kinds, Incidents: len(list), Forgotten: forgotten, Roots: len(roots), Doubled: doubled, Gaps: tt.gaps(t)}
 	t.Log(one)
 	if path := os.Getenv("STICKWATCH_TROUBLES_FILE"); path != "" {
 		t.Logf("all runs in %s: %s", path, one.addTo(t, path))
@@ -318,13 +318,13 @@ func (c campaign) addTo(t *testing.T, path string) (all campaign) {
 }
 
 // gaps returns the longest time without a probe of each cluster in each trouble, sorted.
-func (k *troubleTest) gaps(t *testing.T) (gaps []time.Duration) {
+func (tt *troubleTest) gaps(t *testing.T) (gaps []time.Duration) {
 	t.Helper()
-	for _, cluster := range k.fleet.clusters {
-		targets := k.fleet.targets(t, cluster)
-		for _, span := range k.spans {
+	for _, cluster := range tt.fleet.clusters {
+		targets := tt.fleet.targets(t, cluster)
+		for _, span := range tt.spans {
 			const step, long = 100 * time.Millisecond, 10 * time.Second
-			points, err := k.fleet.reader.Points(t.Context(), targets, span.Span, step)
+			points, err := tt.fleet.reader.Points(t.Context(), targets, span.Span, step)
 			must.Succeed(t, err)
 			times := []time.Time{span.From, span.To}
 			for _, list := range points {

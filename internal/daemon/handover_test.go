@@ -40,23 +40,23 @@ func newSessionRig(t *testing.T, clusters int) *sessionRig {
 		t.Skip("it kills processes and waits for takeovers")
 	}
 	lab.Require(t, "psql", "pg_dump")
-	f := &sessionRig{fleetRig: newFleetRig(t, clusters), keys: fleet.NewKeys(testKey)}
-	f.keyFile = filepath.Join(f.dir, "fleet.key")
-	f.writeKeys(t, testKey)
-	f.edit = func(_, text string) string {
-		return strings.Replace(text, "fleet: {", "fleet: {key_file: "+f.keyFile+", ", 1)
+	r := &sessionRig{fleetRig: newFleetRig(t, clusters), keys: fleet.NewKeys(testKey)}
+	r.keyFile = filepath.Join(r.dir, "fleet.key")
+	r.writeKeys(t, testKey)
+	r.edit = func(_, text string) string {
+		return strings.Replace(text, "fleet: {", "fleet: {key_file: "+r.keyFile+", ", 1)
 	}
-	return f
+	return r
 }
 
 // writeKeys makes these the keys that instances read.
-func (f *sessionRig) writeKeys(t *testing.T, keys ...[fleet.KeySize]byte) {
+func (r *sessionRig) writeKeys(t *testing.T, keys ...[fleet.KeySize]byte) {
 	t.Helper()
 	var text strings.Builder
 	for _, key := range keys {
 		fmt.Fprintln(&text, hex.EncodeToString(key[:]))
 	}
-	must.Succeed(t, os.WriteFile(f.keyFile, []byte(text.String()), 0o600))
+	must.Succeed(t, os.WriteFile(r.keyFile, []byte(text.String()), 0o600))
 }
 
 // A storedSession is a session of a canary in the database.
@@ -73,15 +73,15 @@ type storedSession struct {
 func (s storedSession) age() time.Duration { return s.State.Now.Sub(s.State.Opened) }
 
 // sessions returns the stored sessions of a cluster, by fingerprint, and the epoch of their owner.
-func (f *sessionRig) sessions(t *testing.T, cluster string) (all map[probes.Fingerprint]storedSession, epoch int64) {
+func (r *sessionRig) sessions(t *testing.T, cluster string) (all map[probes.Fingerprint]storedSession, epoch int64) {
 	t.Helper()
-	f.state(t)
-	stored, err := f.reader.Canaries(t.Context(), []string{cluster})
+	r.state(t)
+	stored, err := r.reader.Canaries(t.Context(), []string{cluster})
 	must.Succeed(t, err)
-	cfg := f.configOf(t, "a")
+	cfg := r.configOf(t, "a")
 	all = make(map[probes.Fingerprint]storedSession)
 	for _, c := range stored {
-		text, err := f.keys.Decrypt(originOf(cfg, c), c.Body)
+		text, err := r.keys.Decrypt(originOf(cfg, c), c.Body)
 		if err != nil {
 			return nil, c.Epoch // by a process with another key
 		}
@@ -96,9 +96,9 @@ func (f *sessionRig) sessions(t *testing.T, cluster string) (all map[probes.Fing
 }
 
 // configOf returns the configuration of an instance.
-func (f *sessionRig) configOf(t *testing.T, name string) *config.Config {
+func (r *sessionRig) configOf(t *testing.T, name string) *config.Config {
 	t.Helper()
-	file := filepath.Join(f.dir, name+".yml")
+	file := filepath.Join(r.dir, name+".yml")
 	text, err := os.ReadFile(file)
 	must.Succeed(t, err)
 	cfg, err := config.Parse(file, text, func(string) (string, bool) { return "", false })
@@ -107,15 +107,15 @@ func (f *sessionRig) configOf(t *testing.T, name string) *config.Config {
 }
 
 // complete reports whether there are sessions of each node and of the idle canaries of every cluster.
-func (f *sessionRig) complete(t *testing.T) bool {
+func (r *sessionRig) complete(t *testing.T) bool {
 	t.Helper()
-	for _, cluster := range f.clusters {
+	for _, cluster := range r.clusters {
 		uses := make(map[string]int)
-		all, _ := f.sessions(t, cluster)
+		all, _ := r.sessions(t, cluster)
 		for _, s := range all {
 			uses[s.Use]++
 		}
-		if uses["node"] < len(f.Nodes) || uses["idle"] < 3 {
+		if uses["node"] < len(r.Nodes) || uses["idle"] < 3 {
 			return false
 		}
 	}
@@ -123,17 +123,17 @@ func (f *sessionRig) complete(t *testing.T) bool {
 }
 
 // psql runs a statement.
-func (f *sessionRig) psql(t *testing.T, statement string) {
+func (r *sessionRig) psql(t *testing.T, statement string) {
 	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), "psql", "-XAqt", "-v", "ON_ERROR_STOP=1", "-d", f.database.URL(), "-c", statement).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "psql", "-XAqt", "-v", "ON_ERROR_STOP=1", "-d", r.database.URL(), "-c", statement).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", statement, err, out)
 	}
 }
 
 // refusals returns the lines in the log of an instance about sessions that are not continued.
-func (f *sessionRig) refusals(t *testing.T, name string) (lines []string) {
+func (r *sessionRig) refusals(t *testing.T, name string) (lines []string) {
 	t.Helper()
-	text, err := os.ReadFile(logOf(filepath.Join(f.dir, name+".yml")))
+	text, err := os.ReadFile(logOf(filepath.Join(r.dir, name+".yml")))
 	must.Succeed(t, err)
 	for line := range strings.Lines(string(text)) {
 		if strings.Contains(line, "sessions of other instances") {
@@ -144,16 +144,16 @@ func (f *sessionRig) refusals(t *testing.T, name string) (lines []string) {
 }
 
 // noHarm checks that nobody has seen anything wrong with a cluster.
-func (f *sessionRig) noHarm(t *testing.T) {
+func (r *sessionRig) noHarm(t *testing.T) {
 	t.Helper()
-	f.state(t)
-	list, err := f.reader.Incidents(t.Context(), alerting.IncidentQuery{})
+	r.state(t)
+	list, err := r.reader.Incidents(t.Context(), alerting.IncidentQuery{})
 	must.Succeed(t, err)
 	for _, i := range list {
 		t.Errorf("%s: %s %s", i.Cluster, i.State, i.Cause.Key())
 	}
-	for _, cluster := range f.clusters {
-		changes, err := f.reader.Changes(t.Context(), cluster, checks.Span{From: time.Now().Add(-time.Hour), To: time.Now()}, 100)
+	for _, cluster := range r.clusters {
+		changes, err := r.reader.Changes(t.Context(), cluster, checks.Span{From: time.Now().Add(-time.Hour), To: time.Now()}, 100)
 		must.Succeed(t, err)
 		for _, c := range changes {
 			t.Errorf("%s: %s %s: %s", cluster, c.Kind, c.Key(), c.Summary)
@@ -162,9 +162,9 @@ func (f *sessionRig) noHarm(t *testing.T) {
 }
 
 // continued checks that the sessions of a cluster are those from before, as old as they must be.
-func (f *sessionRig) continued(t *testing.T, cluster string, before map[probes.Fingerprint]storedSession) {
+func (r *sessionRig) continued(t *testing.T, cluster string, before map[probes.Fingerprint]storedSession) {
 	t.Helper()
-	after, _ := f.sessions(t, cluster)
+	after, _ := r.sessions(t, cluster)
 	for id, old := range before {
 		now, there := after[id]
 		if !there {
@@ -181,55 +181,55 @@ func (f *sessionRig) continued(t *testing.T, cluster string, before map[probes.F
 // TestFleetContinuesSessions: the instance that takes clusters over, after kill -9 and after a stop,
 // continues their sessions. In the database they are encrypted.
 func TestFleetContinuesSessions(t *testing.T) {
-	f := newSessionRig(t, 3)
-	f.start(t, "a")
-	f.start(t, "b")
-	await(t, 2*time.Minute, "both have clusters", func() bool { return f.owned(t, "a", "b") })
+	r := newSessionRig(t, 3)
+	r.start(t, "a")
+	r.start(t, "b")
+	await(t, 2*time.Minute, "both have clusters", func() bool { return r.owned(t, "a", "b") })
 	for _, end := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
-		await(t, 2*time.Minute, "all sessions are stored", func() bool { return f.complete(t) })
-		f.findNoSession(t)
+		await(t, 2*time.Minute, "all sessions are stored", func() bool { return r.complete(t) })
+		r.findNoSession(t)
 		before, epochs := make(map[string]map[probes.Fingerprint]storedSession), make(map[string]int64)
-		for cluster, owner := range f.owners(t) {
+		for cluster, owner := range r.owners(t) {
 			if owner == "a" {
-				before[cluster], epochs[cluster] = f.sessions(t, cluster)
+				before[cluster], epochs[cluster] = r.sessions(t, cluster)
 			}
 		}
 		if len(before) == 0 {
 			t.Fatal("a has no cluster")
 		}
 		ended := time.Now()
-		_ = f.running["a"].Process.Signal(end)
-		_ = f.running["a"].Wait()
+		_ = r.running["a"].Process.Signal(end)
+		_ = r.running["a"].Wait()
 		await(t, 30*time.Second, "b has stored their sessions", func() bool {
 			for cluster, epoch := range epochs {
-				if _, now := f.sessions(t, cluster); now <= epoch {
+				if _, now := r.sessions(t, cluster); now <= epoch {
 					return false
 				}
 			}
 			return true
 		})
-		await(t, time.Minute, "b has judged them", func() bool { return f.showsAll(t, f.running["b"], ended.Add(12*time.Second)) })
+		await(t, time.Minute, "b has judged them", func() bool { return r.showsAll(t, r.running["b"], ended.Add(12*time.Second)) })
 		for cluster, list := range before {
-			f.continued(t, cluster, list)
+			r.continued(t, cluster, list)
 		}
-		f.noHarm(t)
-		if lines := f.refusals(t, "b"); len(lines) > 0 {
+		r.noHarm(t)
+		if lines := r.refusals(t, "b"); len(lines) > 0 {
 			t.Errorf("%q", lines)
 		}
-		f.start(t, "a")
-		await(t, 2*time.Minute, "both have clusters", func() bool { return f.owned(t, "a", "b") })
+		r.start(t, "a")
+		await(t, 2*time.Minute, "both have clusters", func() bool { return r.owned(t, "a", "b") })
 	}
 }
 
 // findNoSession searches a dump of the database for the cookies of canaries.
-func (f *sessionRig) findNoSession(t *testing.T) {
+func (r *sessionRig) findNoSession(t *testing.T) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "pg_dump", "-d", f.database.URL()).Output()
+	out, err := exec.CommandContext(t.Context(), "pg_dump", "-d", r.database.URL()).Output()
 	must.Succeed(t, err)
 	dump := strings.ToLower(string(out))
 	found := 0
-	for _, cluster := range f.clusters {
-		all, _ := f.sessions(t, cluster)
+	for _, cluster := range r.clusters {
+		all, _ := r.sessions(t, cluster)
 		for _, s := range all {
 			for _, c := range s.State.Cookies {
 				value := strings.ToLower(c.Cookie.Value)
@@ -276,9 +276,9 @@ func TestCanariesOfOtherSettings(t *testing.T) {
 // TestFleetRefusesSessions: canaries that cannot be decrypted or read mean new ones and one line in the
 // log. A rotation keeps the sessions.
 func TestFleetRefusesSessions(t *testing.T) {
-	f := newSessionRig(t, 2)
+	r := newSessionRig(t, 2)
 	old, young, none := testKey, [fleet.KeySize]byte{1, 2, 3}, [2]string{}
-	f.start(t, "a")
+	r.start(t, "a")
 	for n, tt := range []struct {
 		name    string
 		spoil   string // a statement; "": none
@@ -294,44 +294,44 @@ func TestFleetRefusesSessions(t *testing.T) {
 		{"settings changed", "", nil, [2]string{"slow: 900ms", "slow: 950ms"}, "other settings"},
 		{"rotated", "", [][fleet.KeySize]byte{old, young}, none, ""},
 	} {
-		await(t, 2*time.Minute, "all sessions are stored", func() bool { return f.complete(t) })
-		before, _ := f.sessions(t, f.clusters[0])
-		f.running["a"].kill()
+		await(t, 2*time.Minute, "all sessions are stored", func() bool { return r.complete(t) })
+		before, _ := r.sessions(t, r.clusters[0])
+		r.running["a"].kill()
 		if tt.spoil != "" {
-			f.psql(t, tt.spoil)
+			r.psql(t, tt.spoil)
 		}
 		if tt.keys != nil {
-			f.writeKeys(t, tt.keys...)
-			f.keys = fleet.NewKeys(tt.keys[0], tt.keys[1:]...)
+			r.writeKeys(t, tt.keys...)
+			r.keys = fleet.NewKeys(tt.keys[0], tt.keys[1:]...)
 		}
-		edit := f.edit
-		f.edit = func(name, text string) string { return strings.ReplaceAll(edit(name, text), tt.edit[0], tt.edit[1]) }
-		lines := len(f.refusals(t, "a"))
+		edit := r.edit
+		r.edit = func(name, text string) string { return strings.ReplaceAll(edit(name, text), tt.edit[0], tt.edit[1]) }
+		lines := len(r.refusals(t, "a"))
 		began := time.Now()
-		f.start(t, "a")
-		await(t, time.Minute, "a watches again", func() bool { return f.showsAll(t, f.running["a"], began) })
-		got := f.refusals(t, "a")[lines:]
+		r.start(t, "a")
+		await(t, time.Minute, "a watches again", func() bool { return r.showsAll(t, r.running["a"], began) })
+		got := r.refusals(t, "a")[lines:]
 		if tt.refused == "" && len(got) > 0 || tt.refused != "" && (len(got) != 1 || !strings.Contains(got[0], tt.refused)) {
 			t.Errorf("%d %s: the log has %q, want %q once", n, tt.name, got, tt.refused)
 		}
 		if tt.refused == "" {
-			await(t, time.Minute, "the sessions are stored with the new key", func() bool { return f.complete(t) })
-			f.continued(t, f.clusters[0], before)
+			await(t, time.Minute, "the sessions are stored with the new key", func() bool { return r.complete(t) })
+			r.continued(t, r.clusters[0], before)
 		}
 	}
-	f.noHarm(t)
+	r.noHarm(t)
 }
 
 // TestFleetNoticesLoss: sessions that are lost while nobody watches are noticed after the takeover.
 func TestFleetNoticesLoss(t *testing.T) {
-	f := newSessionRig(t, 1)
-	f.start(t, "a")
-	await(t, 2*time.Minute, "all sessions are stored", func() bool { return f.complete(t) })
-	f.running["a"].kill()
-	must.Succeed(t, f.Break("node-restarted"))
-	f.start(t, "a")
+	r := newSessionRig(t, 1)
+	r.start(t, "a")
+	await(t, 2*time.Minute, "all sessions are stored", func() bool { return r.complete(t) })
+	r.running["a"].kill()
+	must.Succeed(t, r.Break("node-restarted"))
+	r.start(t, "a")
 	await(t, time.Minute, "the restart of node2 is noticed", func() bool {
-		changes, err := f.reader.Changes(t.Context(), f.clusters[0], checks.Span{From: time.Now().Add(-time.Hour), To: time.Now()}, 100)
+		changes, err := r.reader.Changes(t.Context(), r.clusters[0], checks.Span{From: time.Now().Add(-time.Hour), To: time.Now()}, 100)
 		must.Succeed(t, err)
 		return slices.ContainsFunc(changes, func(c history.Change) bool { return c.Code == checks.NodeRestarted && c.Node == "node2" })
 	})
@@ -340,19 +340,19 @@ func TestFleetNoticesLoss(t *testing.T) {
 // TestFleetDeletesSessions: the sessions of a cluster that is removed are deleted, and all of them when the
 // key is.
 func TestFleetDeletesSessions(t *testing.T) {
-	f := newSessionRig(t, 2)
-	a := f.start(t, "a")
-	await(t, 2*time.Minute, "all sessions are stored", func() bool { return f.complete(t) })
+	r := newSessionRig(t, 2)
+	a := r.start(t, "a")
+	await(t, 2*time.Minute, "all sessions are stored", func() bool { return r.complete(t) })
 	reload := func(edit func(string) string) {
 		t.Helper()
-		file := filepath.Join(f.dir, "a.yml")
+		file := filepath.Join(r.dir, "a.yml")
 		text, err := os.ReadFile(file)
 		must.Succeed(t, err)
 		must.Succeed(t, os.WriteFile(file, []byte(edit(string(text))), 0o600))
 		must.Succeed(t, a.Process.Signal(syscall.SIGHUP))
 	}
 	stored := func() (clusters []string) {
-		list, err := f.reader.Canaries(t.Context(), f.clusters)
+		list, err := r.reader.Canaries(t.Context(), r.clusters)
 		must.Succeed(t, err)
 		for _, c := range list {
 			clusters = append(clusters, c.Cluster)
@@ -360,10 +360,10 @@ func TestFleetDeletesSessions(t *testing.T) {
 		return clusters
 	}
 	reload(func(text string) string {
-		before, after, _ := strings.Cut(text, "  - name: "+f.clusters[1])
+		before, after, _ := strings.Cut(text, "  - name: "+r.clusters[1])
 		return before + after[strings.Index(after, "fleet: {"):]
 	})
-	await(t, time.Minute, "those of the removed cluster are deleted", func() bool { return slices.Equal(stored(), f.clusters[:1]) })
-	reload(func(text string) string { return strings.Replace(text, "key_file: "+f.keyFile+", ", "", 1) })
+	await(t, time.Minute, "those of the removed cluster are deleted", func() bool { return slices.Equal(stored(), r.clusters[:1]) })
+	reload(func(text string) string { return strings.Replace(text, "key_file: "+r.keyFile+", ", "", 1) })
 	await(t, time.Minute, "all are deleted", func() bool { return len(stored()) == 0 })
 }

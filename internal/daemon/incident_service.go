@@ -230,11 +230,11 @@ func (is *incidentService) change(id string, by func(at time.Time) (alerting.Dec
 
 // observeNodes passes the nodes that deployments touched in a round to the incident
 // manager.
-func (is *incidentService) observeNodes(j monitor.RoundResult) {
+func (is *incidentService) observeNodes(r monitor.RoundResult) {
 	is.mu.Lock()
 	defer is.mu.Unlock()
-	is.incidentManager.ObserveNodes(is.clock.sharedNow(), j.Cluster.Name, func(since time.Time) []string {
-		return alerting.TouchedIn(j.Cluster, j.Report, is.clock.toLocal(since)) // the report has the times of this machine
+	is.incidentManager.ObserveNodes(is.clock.sharedNow(), r.Cluster.Name, func(since time.Time) []string {
+		return alerting.TouchedIn(r.Cluster, r.Report, is.clock.toLocal(since)) // the report has the times of this machine
 	})
 }
 

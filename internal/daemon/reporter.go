@@ -79,15 +79,15 @@ func sessionSample(q checks.Request) (s checks.Sample, known bool) {
 }
 
 // Judged implements monitor.Observer.
-func (r *reporter) Judged(j monitor.RoundResult) {
-	cluster := j.Cluster.Name
-	j.Snapshot, j.Changes = r.clock.sharedSnapshot(j.Snapshot), slices.Clone(j.Changes)
-	for i, c := range j.Changes {
-		j.Changes[i].ActiveFinding, j.Changes[i].At = c.ActiveFinding.WithTimes(r.clock.shared), r.clock.shared(c.At)
+func (r *reporter) Judged(result monitor.RoundResult) {
+	cluster := result.Cluster.Name
+	result.Snapshot, result.Changes = r.clock.sharedSnapshot(result.Snapshot), slices.Clone(result.Changes)
+	for i, c := range result.Changes {
+		result.Changes[i].ActiveFinding, result.Changes[i].At = c.ActiveFinding.WithTimes(r.clock.shared), r.clock.shared(c.At)
 	}
-	r.metrics.Observe(j.Report)
-	r.metrics.Canaries(cluster, oldestOpened(j.Canaries))
-	kept := batchOf(j)
+	r.metrics.Observe(result.Report)
+	r.metrics.Canaries(cluster, oldestOpened(result.Canaries))
+	kept := batchOf(result)
 	for i, m := range kept.Moves {
 		kept.Moves[i].At = r.clock.shared(m.At)
 	}
@@ -95,28 +95,28 @@ func (r *reporter) Judged(j monitor.RoundResult) {
 		r.metrics.Move(m)
 	}
 	r.history.Record(kept)
-	for _, c := range j.Changes {
+	for _, c := range result.Changes {
 		r.log(cluster, c)
 	}
-	if j.Cluster.Base == "" { // otherwise a siteJudge decides
-		r.incidentService.observeNodes(j)
-		r.incidentService.observe(cluster, j.Changes, j.ActiveFindings)
+	if result.Cluster.Base == "" { // otherwise a siteJudge decides
+		r.incidentService.observeNodes(result)
+		r.incidentService.observe(cluster, result.Changes, result.ActiveFindings)
 	}
-	r.show(j)
+	r.show(result)
 }
 
 // batchOf returns the records of a round for the history.
-func batchOf(j monitor.RoundResult) history.Batch {
-	cluster := j.Cluster.Name
+func batchOf(r monitor.RoundResult) history.Batch {
+	cluster := r.Cluster.Name
 	var b history.Batch
-	for _, c := range j.Changes {
+	for _, c := range r.Changes {
 		b.Changes = append(b.Changes, history.Change{Cluster: cluster, Change: c})
 	}
-	if !j.Full {
+	if !r.Full {
 		return b
 	}
-	for _, m := range j.Report.Session.Moves {
-		if m.Kept && j.Report.Session.Policy == probes.PolicyShared {
+	for _, m := range r.Report.Session.Moves {
+		if m.Kept && r.Report.Session.Policy == probes.PolicyShared {
 			continue // moves are normal there
 		}
 		b.Moves = append(b.Moves, m)
@@ -142,12 +142,12 @@ func (r *reporter) log(cluster string, c checks.Change) {
 
 // show updates the page after whole rounds and changes. Other rounds differ only in
 // their time, so they update the page every 10 s.
-func (r *reporter) show(j monitor.RoundResult) {
+func (r *reporter) show(result monitor.RoundResult) {
 	const calm = 10 * time.Second
-	cluster := j.Cluster.Name
+	cluster := result.Cluster.Name
 	last, _ := r.pageUpdated.Load(cluster)
 	at, _ := last.(time.Time)
-	if j.Full || len(j.Changes) > 0 || time.Since(at) > calm {
+	if result.Full || len(result.Changes) > 0 || time.Since(at) > calm {
 		r.pageUpdated.Store(cluster, time.Now())
 		r.page.Publish(cluster)
 		r.fleet.changed(cluster)

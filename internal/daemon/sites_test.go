@@ -29,35 +29,35 @@ var siteOf = map[string]string{"a": "beijing", "b": "shanghai", "c": "tokyo"}
 
 func newSiteRig(t *testing.T) *siteRig {
 	t.Helper()
-	f := &siteRig{newFleetRig(t, 1), make(map[string]*cable)}
-	balancer := must.URL(f.Balancer.URL())
-	f.edit = func(name, text string) string {
-		text = strings.ReplaceAll(text, balancer.Host, f.ways[name].Addr().String())
+	r := &siteRig{newFleetRig(t, 1), make(map[string]*cable)}
+	balancer := must.URL(r.Balancer.URL())
+	r.edit = func(name, text string) string {
+		text = strings.ReplaceAll(text, balancer.Host, r.ways[name].Addr().String())
 		text = strings.Replace(text, "    timeout: 1s\n", "    timeout: 1s\n    sites: [beijing, shanghai, tokyo]\n", 1)
 		return strings.Replace(text, "fleet: {", "fleet: {site: "+siteOf[name]+", ", 1)
 	}
 	for name := range siteOf {
-		f.ways[name] = newCable(t, balancer.Host)
-		f.start(t, name)
+		r.ways[name] = newCable(t, balancer.Host)
+		r.start(t, name)
 	}
-	return f
+	return r
 }
 
 // verdicts returns the verdict of each cluster and view that an instance shows.
-func (f *siteRig) verdicts(t *testing.T, name string) map[string]string {
+func (r *siteRig) verdicts(t *testing.T, name string) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
-	for _, c := range f.running[name].shown(t) {
+	for _, c := range r.running[name].shown(t) {
 		all[c.Name] = c.Verdict
 	}
 	return all
 }
 
 // open returns the causes of the open incidents, sorted.
-func (f *siteRig) open(t *testing.T) (causes []string) {
+func (r *siteRig) open(t *testing.T) (causes []string) {
 	t.Helper()
-	f.state(t)
-	list, err := f.reader.Incidents(t.Context(), alerting.IncidentQuery{})
+	r.state(t)
+	list, err := r.reader.Incidents(t.Context(), alerting.IncidentQuery{})
 	must.Succeed(t, err)
 	for _, i := range list {
 		if i.State != alerting.Resolved {
@@ -71,12 +71,12 @@ func (f *siteRig) open(t *testing.T) (causes []string) {
 // TestFleetSites: a cluster is watched from each of its sites. What one of them alone sees is a
 // disagreement, what two of three see is the finding, and who is not heard any more is not counted.
 func TestFleetSites(t *testing.T) {
-	f := newSiteRig(t)
+	r := newSiteRig(t)
 	const patience = 3 * time.Minute
 	all := func(is string) func() bool {
 		return func() bool {
-			for name := range f.running {
-				got := f.verdicts(t, name)
+			for name := range r.running {
+				got := r.verdicts(t, name)
 				for _, view := range []string{"", "@beijing", "@shanghai", "@tokyo"} {
 					if got["cluster0"+view] != is {
 						return false
@@ -87,32 +87,32 @@ func TestFleetSites(t *testing.T) {
 		}
 	}
 	await(t, patience, "all is well at each instance, from each site", all("healthy"))
-	f.ways["b"].cut(true)
-	await(t, patience, "shanghai fails", func() bool { return f.verdicts(t, "a")["cluster0@shanghai"] == "failing" })
+	r.ways["b"].cut(true)
+	await(t, patience, "shanghai fails", func() bool { return r.verdicts(t, "a")["cluster0@shanghai"] == "failing" })
 	await(t, patience, "shanghai disagrees", func() bool {
-		got := f.open(t)
+		got := r.open(t)
 		if slices.ContainsFunc(got, func(cause string) bool { return !strings.Contains(cause, "site_disagreement/shanghai") }) {
 			t.Fatalf("got incidents %q of what one site sees", got)
 		}
 		return len(got) == 1
 	})
-	await(t, patience, "the cluster is degraded", func() bool { return f.verdicts(t, "c")["cluster0"] == "degraded" })
-	f.ways["c"].cut(true)
+	await(t, patience, "the cluster is degraded", func() bool { return r.verdicts(t, "c")["cluster0"] == "degraded" })
+	r.ways["c"].cut(true)
 	await(t, patience, "what two sites see is an incident", func() bool {
-		return slices.ContainsFunc(f.open(t), func(cause string) bool { return strings.HasPrefix(cause, "cluster0 balancer_down") })
+		return slices.ContainsFunc(r.open(t), func(cause string) bool { return strings.HasPrefix(cause, "cluster0 balancer_down") })
 	})
-	f.ways["b"].cut(false)
-	f.ways["c"].cut(false)
-	await(t, patience, "all incidents end", func() bool { return len(f.open(t)) == 0 })
+	r.ways["b"].cut(false)
+	r.ways["c"].cut(false)
+	await(t, patience, "all incidents end", func() bool { return len(r.open(t)) == 0 })
 	await(t, patience, "all is well again", all("healthy"))
-	f.running["a"].kill()
-	delete(f.running, "a")
-	await(t, patience, "beijing is not heard any more", func() bool { return f.verdicts(t, "b")["cluster0@beijing"] == "inconclusive" })
-	await(t, patience, "two of three decide", func() bool { return f.verdicts(t, "b")["cluster0"] == "healthy" })
-	f.running["c"].kill()
-	delete(f.running, "c")
-	await(t, patience, "one of three does not know", func() bool { return f.verdicts(t, "b")["cluster0"] == "inconclusive" })
-	if got := f.open(t); len(got) > 0 {
+	r.running["a"].kill()
+	delete(r.running, "a")
+	await(t, patience, "beijing is not heard any more", func() bool { return r.verdicts(t, "b")["cluster0@beijing"] == "inconclusive" })
+	await(t, patience, "two of three decide", func() bool { return r.verdicts(t, "b")["cluster0"] == "healthy" })
+	r.running["c"].kill()
+	delete(r.running, "c")
+	await(t, patience, "one of three does not know", func() bool { return r.verdicts(t, "b")["cluster0"] == "inconclusive" })
+	if got := r.open(t); len(got) > 0 {
 		t.Errorf("got incidents %q after monitors were lost", got)
 	}
 }

@@ -80,14 +80,14 @@ func mix(x uint64) uint64 {
 // not being drained. If there is none, the others that live may.
 func candidates(state history.FleetState, site string) (names []string) {
 	wanted := []func(history.Instance) bool{
-		func(m history.Instance) bool { return m.CanProbe && !m.Draining },
-		func(m history.Instance) bool { return m.CanProbe },
+		func(i history.Instance) bool { return i.CanProbe && !i.Draining },
+		func(i history.Instance) bool { return i.CanProbe },
 		func(history.Instance) bool { return true },
 	}
 	for _, is := range wanted {
-		for _, m := range state.Instances {
-			if m.Expires.After(state.Now) && (site == "" || m.Site == site) && is(m) {
-				names = append(names, m.Name)
+		for _, i := range state.Instances {
+			if i.Expires.After(state.Now) && (site == "" || i.Site == site) && is(i) {
+				names = append(names, i.Name)
 			}
 		}
 		if len(names) > 0 {
@@ -174,19 +174,19 @@ func unconfigured(owners map[string]string, self string, units []Unit) (clusters
 
 // isAt reports whether an instance is at a site.
 func isAt(state history.FleetState, name, site string) bool {
-	return slices.ContainsFunc(state.Instances, func(m history.Instance) bool { return m.Name == name && m.Site == site })
+	return slices.ContainsFunc(state.Instances, func(i history.Instance) bool { return i.Name == name && i.Site == site })
 }
 
 // isSettled reports whether an instance has run for a while, with the same configuration as self.
 func isSettled(state history.FleetState, self, name string) bool {
 	var digest string
 	var to history.Instance
-	for _, m := range state.Instances {
-		if m.Name == self {
-			digest = m.Digest
+	for _, i := range state.Instances {
+		if i.Name == self {
+			digest = i.Digest
 		}
-		if m.Name == name {
-			to = m
+		if i.Name == name {
+			to = i
 		}
 	}
 	return to.Digest == digest && state.Now.Sub(to.Started) >= settleTime

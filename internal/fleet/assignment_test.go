@@ -12,18 +12,18 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // instance returns an instance that has run for an hour.
 func instance(name string, change ...func(*history.Instance)) history.Instance {
-	m := history.Instance{Name: name, CanProbe: true, Started: now.Add(-time.Hour), Expires: now.Add(history.LeaseTime)}
+	i := history.Instance{Name: name, CanProbe: true, Started: now.Add(-time.Hour), Expires: now.Add(history.LeaseTime)}
 	for _, f := range change {
-		f(&m)
+		f(&i)
 	}
-	return m
+	return i
 }
 
-func dead(m *history.Instance)     { m.Expires = now }
-func unable(m *history.Instance)   { m.CanProbe = false }
-func draining(m *history.Instance) { m.Draining = true }
-func fresh(m *history.Instance)    { m.Started = now }
-func skewed(m *history.Instance)   { m.Digest = "other" }
+func dead(i *history.Instance)     { i.Expires = now }
+func unable(i *history.Instance)   { i.CanProbe = false }
+func draining(i *history.Instance) { i.Draining = true }
+func fresh(i *history.Instance)    { i.Started = now }
+func skewed(i *history.Instance)   { i.Digest = "other" }
 
 func units(n int) (all []Unit) {
 	for i := range n {
@@ -114,9 +114,9 @@ func TestDecide(t *testing.T) {
 // TestDecideSites: the view of a site is watched by an instance there, and one elsewhere gives it away.
 func TestDecideSites(t *testing.T) {
 	at := func(name, site string) history.Instance {
-		m := instance(name)
-		m.Site = site
-		return m
+		i := instance(name)
+		i.Site = site
+		return i
 	}
 	view := Unit{Key: "shop@x", Clusters: []string{"shop@x"}, Site: "x"}
 	does := func(leases []history.Lease, instances ...history.Instance) string {

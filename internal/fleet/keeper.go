@@ -213,8 +213,8 @@ func (k *Keeper) untilNext() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	wait := beatEvery
-	for _, m := range k.state.Instances {
-		if left := m.Expires.Sub(k.state.Now); left > 0 {
+	for _, i := range k.state.Instances {
+		if left := i.Expires.Sub(k.state.Now); left > 0 {
 			wait = min(wait, left+margin)
 		}
 	}
@@ -435,14 +435,14 @@ func (s Status) OwnerOf(cluster string) string {
 // Skewed returns the live instances whose configuration differs from that of this one.
 func (s Status) Skewed() (names []string) {
 	var digest string
-	for _, m := range s.Instances {
-		if m.Name == s.Name {
-			digest = m.Digest
+	for _, i := range s.Instances {
+		if i.Name == s.Name {
+			digest = i.Digest
 		}
 	}
-	for _, m := range s.Instances {
-		if s.Live(m.Name) && m.Digest != digest {
-			names = append(names, m.Name)
+	for _, i := range s.Instances {
+		if s.Live(i.Name) && i.Digest != digest {
+			names = append(names, i.Name)
 		}
 	}
 	return names

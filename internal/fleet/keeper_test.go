@@ -52,8 +52,8 @@ func (c connection) Beat(_ context.Context, self history.Instance) (state histor
 	}
 	c.instances[c.name] = self
 	state.Now = time.Now()
-	for _, m := range c.instances {
-		state.Instances = append(state.Instances, m)
+	for _, i := range c.instances {
+		state.Instances = append(state.Instances, i)
 	}
 	for _, l := range c.leases {
 		state.Leases = append(state.Leases, l)
@@ -70,7 +70,7 @@ func (c connection) Take(_ context.Context, clusters []string) (map[string]int64
 	epochs := make(map[string]int64)
 	for _, cluster := range clusters {
 		l := c.leases[cluster]
-		if m, known := c.instances[l.Owner]; known && m.Expires.After(time.Now()) {
+		if i, known := c.instances[l.Owner]; known && i.Expires.After(time.Now()) {
 			return nil, false, nil
 		}
 		epochs[cluster] = l.Epoch + 1
@@ -227,9 +227,9 @@ func TestDrained(t *testing.T) {
 		drain := func(is bool) {
 			db.mu.Lock()
 			defer db.mu.Unlock()
-			m := db.instances["a"]
-			m.Draining = is
-			db.instances["a"] = m
+			i := db.instances["a"]
+			i.Draining = is
+			db.instances["a"] = i
 		}
 		drain(true)
 		time.Sleep(10 * time.Second)

@@ -22,7 +22,7 @@ const sample = 100 * time.Millisecond
 // a lost session, "~2" a stale one, and "0" an answer that does not identify its node.
 func timeline(signs string) Timeline {
 	var t Timeline
-	b := Sample{SessionOutcome: probes.SessionKept}
+	s := Sample{SessionOutcome: probes.SessionKept}
 	at := testTime
 	session := 0
 	for _, sign := range signs {
@@ -30,31 +30,31 @@ func timeline(signs string) Timeline {
 		case ' ':
 			continue
 		case '+':
-			b.New, b.SessionOutcome = true, probes.SessionUnknown
+			s.New, s.SessionOutcome = true, probes.SessionUnknown
 			session++
 			continue
 		case '!':
-			b.SessionOutcome = probes.SessionLost
+			s.SessionOutcome = probes.SessionLost
 			continue
 		case '~':
-			b.SessionOutcome = probes.SessionStale
+			s.SessionOutcome = probes.SessionStale
 			continue
 		case '.':
 			at = at.Add(sample)
 			continue
 		case 'x':
-			b.Status, b.SessionOutcome = 502, probes.SessionUnknown
+			s.Status, s.SessionOutcome = 502, probes.SessionUnknown
 		case '0':
-			b.Status, b.Good = 200, true
+			s.Status, s.Good = 200, true
 		default:
-			b.Status, b.Good, b.Label = 200, true, "node"+string(sign)
+			s.Status, s.Good, s.Label = 200, true, "node"+string(sign)
 		}
-		b.At, b.Took = at, 5*time.Millisecond
-		if b.Good {
-			b.Session = probes.FingerprintOf(fmt.Sprint(session))
+		s.At, s.Took = at, 5*time.Millisecond
+		if s.Good {
+			s.Session = probes.FingerprintOf(fmt.Sprint(session))
 		}
-		t.Add(b)
-		b = Sample{SessionOutcome: probes.SessionKept}
+		t.Add(s)
+		s = Sample{SessionOutcome: probes.SessionKept}
 		at = at.Add(sample)
 	}
 	return t

@@ -64,26 +64,26 @@ type Timeline []SampleRun
 const maxRuns = 100_000
 
 // Add adds the next sample.
-func (t *Timeline) Add(b Sample) {
-	if n := len(*t); n > 0 && ((*t)[n-1].extends(b) || n >= maxRuns) {
+func (t *Timeline) Add(sample Sample) {
+	if n := len(*t); n > 0 && ((*t)[n-1].extends(sample) || n >= maxRuns) {
 		s := &(*t)[n-1]
-		s.Last, s.Slowest = b, max(s.Slowest, b.Took)
+		s.Last, s.Slowest = sample, max(s.Slowest, sample.Took)
 		s.Count++
-		s.Requests += count(!b.Retry)
+		s.Requests += count(!sample.Retry)
 		return
 	}
-	*t = append(*t, SampleRun{First: b, Last: b, Count: 1, Requests: count(!b.Retry), Slowest: b.Took})
+	*t = append(*t, SampleRun{First: sample, Last: sample, Count: 1, Requests: count(!sample.Retry), Slowest: sample.Took})
 }
 
 // extends reports whether b continues the run s.
-func (s SampleRun) extends(b Sample) bool {
+func (s SampleRun) extends(sample Sample) bool {
 	switch {
-	case s.Last.Good != b.Good:
+	case s.Last.Good != sample.Good:
 		return false
-	case !b.Good:
+	case !sample.Good:
 		return true
 	default:
-		return !b.New && !b.lostSession() && !s.Last.lostSession() && s.Last.Label == b.Label
+		return !sample.New && !sample.lostSession() && !s.Last.lostSession() && s.Last.Label == sample.Label
 	}
 }
 

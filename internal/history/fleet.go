@@ -54,9 +54,9 @@ type FleetState struct {
 
 // Live reports whether the last heartbeat of an instance is younger than LeaseTime.
 func (s FleetState) Live(name string) bool {
-	for _, m := range s.Instances {
-		if m.Name == name {
-			return m.Expires.After(s.Now)
+	for _, i := range s.Instances {
+		if i.Name == name {
+			return i.Expires.After(s.Now)
 		}
 	}
 	return false
@@ -209,11 +209,11 @@ func readFleet(ctx context.Context, tx *sql.Tx) (state FleetState, err error) {
 		return state, err
 	}
 	state.Now, state.Started = timeOf(now), timeOf(started)
-	state.Instances, err = queryAll(ctx, tx, func(rows *sql.Rows, m *Instance) error {
+	state.Instances, err = queryAll(ctx, tx, func(rows *sql.Rows, i *Instance) error {
 		var ahead int64
-		err := rows.Scan(&m.Name, &m.Site, &m.Version, &m.Digest, &m.CanProbe, &m.Draining, &ahead,
-			(*unixMilli)(&m.Started), (*unixMilli)(&m.Seen), (*unixMilli)(&m.Expires))
-		m.ClockAhead = time.Duration(ahead) * time.Millisecond
+		err := rows.Scan(&i.Name, &i.Site, &i.Version, &i.Digest, &i.CanProbe, &i.Draining, &ahead,
+			(*unixMilli)(&i.Started), (*unixMilli)(&i.Seen), (*unixMilli)(&i.Expires))
+		i.ClockAhead = time.Duration(ahead) * time.Millisecond
 		return err
 	}, selectInstances)
 	if err != nil {

@@ -200,8 +200,8 @@ func TestHintsAgainstAnswers(t *testing.T) {
 		{"huozige", answered, "huozige"}, // the profile cannot be recognised by answers
 		{"", nil, ""},
 	} {
-		s := &candidate{upstream: new(upstream), hint: hint{test.hint, phrase.New("so")}, answers: test.answers}
-		if got := s.application().profile; got != test.want {
+		c := &candidate{upstream: new(upstream), hint: hint{test.hint, phrase.New("so")}, answers: test.answers}
+		if got := c.application().profile; got != test.want {
 			t.Errorf("hint %q, answers %v: got %q, want %q", test.hint, test.answers, got, test.want)
 		}
 	}

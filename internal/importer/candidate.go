@@ -46,8 +46,8 @@ type node struct {
 
 func newCandidate(u *upstream, all []*upstream, opts Options) *candidate {
 	u.dropInvalid()
-	s := &candidate{upstream: u, profile: opts.Profile, skeleton: u.incomplete(), confirmed: map[string]bool{}}
-	s.hint = u.hint(all)
+	c := &candidate{upstream: u, profile: opts.Profile, skeleton: u.incomplete(), confirmed: map[string]bool{}}
+	c.hint = u.hint(all)
 	if u.discovered() {
 		u.guess("nodes", u.dynamic)
 	}
@@ -63,11 +63,11 @@ func newCandidate(u *upstream, all []*upstream, opts Options) *candidate {
 		u.guess("balancer.method", phrase.New("the file says %s, but not all its servers are nodes: stickwatch cannot predict nodes", u.method))
 		u.method, u.hashKey, u.consistent = probes.MethodUnknown, "", false
 	}
-	s.chooseSite(opts.Balancer)
-	s.base = s.site.base()
-	s.commentRoutes()
-	s.nodes = s.newNodes()
-	return s
+	c.chooseSite(opts.Balancer)
+	c.base = c.site.base()
+	c.commentRoutes()
+	c.nodes = c.newNodes()
+	return c
 }
 
 // chooseSite sets the place where users are served, with its addresses and routes: the

@@ -92,12 +92,12 @@ func (c *candidate) draft() draft {
 }
 
 // commentPages says which pages are guessed, and which ways to the nodes no page takes.
-func (d *draft) commentPages(s *candidate) {
-	page, ok := s.samplePage()
+func (d *draft) commentPages(c *candidate) {
+	page, ok := c.samplePage()
 	switch {
-	case !ok && s.kind != "":
-		ways := slices.Clone(s.conditions)
-		for _, r := range s.site.routes {
+	case !ok && c.kind != "":
+		ways := slices.Clone(c.conditions)
+		for _, r := range c.site.routes {
 			if r.taken.IsZero() { // of socket.io
 				r.taken = phrase.New("it is a handshake")
 			}
@@ -133,7 +133,7 @@ func (d *draft) commentEjection(e ejection) {
 }
 
 // commentNodes drops labels that no extractor reads, and adds comments on the nodes.
-func (d *draft) commentNodes(s *candidate) {
+func (d *draft) commentNodes(c *candidate) {
 	labelled := slices.ContainsFunc(d.Session, func(k keyValue) bool { return strings.Contains(k.Value, "balancer_cookie") })
 	d.Nodes = slices.Clone(d.Nodes)
 	for i := range d.Nodes {
@@ -144,8 +144,8 @@ func (d *draft) commentNodes(s *candidate) {
 	if len(d.Nodes) == 0 && d.NodesFrom == "" {
 		d.Nodes = []node{{ID: "node1", URL: "http://NODE1:80"}, {ID: "node2", URL: "http://NODE2:80"}}
 	}
-	if labelled && s.secret {
-		d.guess("session", phrase.New("the balancer's file has a secret for the cookie %s: set STICKWATCH_COOKIE_SECRET to it where stickwatch runs", s.cookie))
+	if labelled && c.secret {
+		d.guess("session", phrase.New("the balancer's file has a secret for the cookie %s: set STICKWATCH_COOKIE_SECRET to it where stickwatch runs", c.cookie))
 	}
 	if slices.ContainsFunc(d.Nodes, func(n node) bool { return strings.HasPrefix(n.URL, "https:") }) {
 		d.keyComments = append(d.keyComments, keyComment{key: "nodes", text: phrase.New("certificates are verified: for your own certificate authority, add tls: {ca_file: FILE}")})
@@ -176,27 +176,27 @@ func (n node) Line() string {
 }
 
 // setProfile sets the session settings that the profile of app does not have.
-func (d *draft) setProfile(s *candidate, app application) {
+func (d *draft) setProfile(c *candidate, app application) {
 	profile, known := config.ProfileNamed(app.profile)
 	switch {
 	case !known:
-		d.unknown(s)
+		d.unknown(c)
 		if generic, _ := config.ProfileNamed("generic"); !slices.Contains(d.Session, noSession) {
-			d.setPolicy(s, generic)
+			d.setPolicy(c, generic)
 		}
 	case profile.Path() == "":
-		if page, ok := s.samplePage(); ok && page.path != "/" {
+		if page, ok := c.samplePage(); ok && page.path != "/" {
 			d.Pages = []string{page.path}
 		}
 	default:
 		if app.page != "" {
-			d.otherPage(s, app.page)
+			d.otherPage(c, app.page)
 		} else {
-			d.noteUnreachable(s, profile)
+			d.noteUnreachable(c, profile)
 		}
-		d.setCounter(s)
-		d.setPolicy(s, profile)
-		if app.profile == "generic" && s.answered() && !s.hasStatus() {
+		d.setCounter(c)
+		d.setPolicy(c, profile)
+		if app.profile == "generic" && c.answered() && !c.hasStatus() {
 			d.noStatus()
 		}
 	}
@@ -204,10 +204,10 @@ func (d *draft) setProfile(s *candidate, app application) {
 
 // otherPage configures a page that opens a session, but is none of the profile's: it
 // stores no counter.
-func (d *draft) otherPage(s *candidate, page string) {
+func (d *draft) otherPage(c *candidate, page string) {
 	d.Session = append(d.Session, keyValue{"path", yaml(page)})
-	if s.cookie != "" || s.routeHeader != "" {
-		d.Session = append(d.Session, keyValue{"node", s.nodeSources()})
+	if c.cookie != "" || c.routeHeader != "" {
+		d.Session = append(d.Session, keyValue{"node", c.nodeSources()})
 	}
 	d.Session = append(d.Session, keyValue{"write", yaml("")})
 	d.Pages = []string{page}
@@ -216,10 +216,10 @@ func (d *draft) otherPage(s *candidate, page string) {
 
 // noteUnreachable adds a comment if the balancer does not pass a profile's test page to
 // the nodes.
-func (d *draft) noteUnreachable(s *candidate, profile config.Profile) {
-	if page := withoutQuery(profile.Path()); !s.reaches(page) {
+func (d *draft) noteUnreachable(c *candidate, profile config.Profile) {
+	if page := withoutQuery(profile.Path()); !c.reaches(page) {
 		d.guess("session", phrase.New("no path of the file routes %s to these nodes: write the path of a page that opens a session", page))
-		page, _ := s.samplePage()
+		page, _ := c.samplePage()
 		d.Session = []keyValue{{"path", yaml(page.path)}}
 	}
 }
@@ -233,21 +233,21 @@ func (c *candidate) keepsClients() bool {
 
 // setPolicy sets the policy where that of the profile does not fit what was tried or
 // answered, or cannot work.
-func (d *draft) setPolicy(s *candidate, profile config.Profile) {
-	policy, tried := profile.Policy(), s.sharingEvidence()
+func (d *draft) setPolicy(c *candidate, profile config.Profile) {
+	policy, tried := profile.Policy(), c.sharingEvidence()
 	switch {
-	case s.policy != "":
-		policy, tried = probes.Policy(s.policy), phrase.Phrase{}
-	case s.tried.shared == probes.SessionKept && s.keepsClients():
+	case c.policy != "":
+		policy, tried = probes.Policy(c.policy), phrase.Phrase{}
+	case c.tried.shared == probes.SessionKept && c.keepsClients():
 		policy = probes.PolicyReplicated
-	case s.tried.shared == probes.SessionKept:
+	case c.tried.shared == probes.SessionKept:
 		policy = probes.PolicyShared
-	case s.tried.shared == probes.SessionLost && s.keepsClients():
+	case c.tried.shared == probes.SessionLost && c.keepsClients():
 		policy = probes.PolicySticky
-	case !s.keepsClients() && profile.Method() == "" && policy != probes.PolicyShared:
+	case !c.keepsClients() && profile.Method() == "" && policy != probes.PolicyShared:
 		policy = probes.PolicyShared
 		d.guess("session", phrase.New("the balancer keeps no client on a node, so each node must know every session"))
-	case tried.IsZero() && profile.Name == "tomcat" && (s.profile == "" || s.profileAnswered):
+	case tried.IsZero() && profile.Name == "tomcat" && (c.profile == "" || c.profileAnswered):
 		d.guess("session", phrase.New("it is unknown whether its nodes share sessions: write policy: sticky if they do not"))
 	}
 	if !tried.IsZero() {
@@ -260,13 +260,13 @@ func (d *draft) setPolicy(s *candidate, profile config.Profile) {
 
 // setCounter sets the counter of a page made for stickwatch, and disables that of a
 // profile whose page does not have it.
-func (d *draft) setCounter(s *candidate) {
+func (d *draft) setCounter(c *candidate) {
 	disabled := slices.Contains(d.Session, keyValue{"write", yaml("")})
 	switch profile, _ := config.ProfileNamed(d.Profile); {
 	case disabled:
-	case s.tried.counter == probes.SessionKept && !profile.Writes():
+	case c.tried.counter == probes.SessionKept && !profile.Writes():
 		d.Session = append(d.Session, keyValue{"write", yaml("?set={value}")}, keyValue{"read", "{labels: [value]}"})
-	case s.tried.counter == probes.SessionLost && profile.Writes():
+	case c.tried.counter == probes.SessionLost && profile.Writes():
 		d.Session = append(d.Session, keyValue{"write", yaml("")})
 		d.keyComments = append(d.keyComments, keyComment{key: "session", text: phrase.New("tried: the page does not show a value that it was to store")})
 	}
@@ -277,21 +277,21 @@ var noSession = keyValue{"path", yaml("")}
 
 // unknown configures the session test of an unknown application: a page, and the
 // session as the balancer reads it.
-func (d *draft) unknown(s *candidate) {
-	page, reached := s.samplePage()
-	if s.hasRoute(engineIO) && s.base == (route{}) {
+func (d *draft) unknown(c *candidate) {
+	page, reached := c.samplePage()
+	if c.hasRoute(engineIO) && c.base == (route{}) {
 		d.Handshake = engineIO + "/"
 	}
 	if reached {
 		d.Pages = []string{page.path}
 	}
-	if opens := s.sessionCookie().path; opens != "" {
+	if opens := c.sessionCookie().path; opens != "" {
 		page.path = opens
 	}
-	if !s.hasStatus() {
+	if !c.hasStatus() {
 		d.noStatus()
 	}
-	node, id := s.nodeSources(), s.idSource()
+	node, id := c.nodeSources(), c.idSource()
 	if node == "" && id == "" || !reached {
 		d.Session = []keyValue{noSession}
 		d.guess("session", phrase.New("disabled: write the path of a page that opens a session, and where it shows node and id (node: {header: X-Node}, id: {cookie: NAME})"))

@@ -293,12 +293,12 @@ func FromFlags(f config.Flags) (*Import, error) {
 	}
 	cluster := cfg.Clusters[0]
 	u := &upstream{name: cluster.Name, method: probes.Method(f.Method), clientIPHeader: f.ClientIPHeader}
-	s := &candidate{upstream: u, profile: f.Profile, confirmed: map[string]bool{}}
+	c := &candidate{upstream: u, profile: f.Profile, confirmed: map[string]bool{}}
 	for _, address := range f.Balancer {
-		s.site.frontends = append(s.site.frontends, frontend{url: address})
+		c.site.frontends = append(c.site.frontends, frontend{url: address})
 	}
 	for _, n := range cluster.Nodes {
-		s.nodes = append(s.nodes, node{ID: n.ID, URL: n.URL.String(), Weight: n.Weight})
+		c.nodes = append(c.nodes, node{ID: n.ID, URL: n.URL.String(), Weight: n.Weight})
 	}
-	return &Import{candidates: []*candidate{s}}, nil
+	return &Import{candidates: []*candidate{c}}, nil
 }

@@ -22,8 +22,8 @@ func way(t *testing.T, p Product, text string) string {
 }
 
 // pageOf returns the page of a candidate; "-": none.
-func pageOf(s *candidate) string {
-	page, ok := s.samplePage()
+func pageOf(c *candidate) string {
+	page, ok := c.samplePage()
 	if !ok {
 		return "-"
 	}

@@ -52,9 +52,9 @@ func TestSystemCReplicated(t *testing.T) {
 	t.Run("sessions are put back", func(t *testing.T) {
 		s := newSystemC(t, tomcats, apacheSticky, "", nil)
 		canary := s.canary(0)
-		for _, x := range canary.CheckFailover(t.Context(), s.cluster.Nodes[0], s.cluster.Nodes[1:]) {
-			if x.SessionOutcome() != probes.SessionKept || x.There.Label != "tomcat2" {
-				t.Errorf("presented to %s: %q answers, the session is %q", x.To, x.There.Label, x.SessionOutcome())
+		for _, c := range canary.CheckFailover(t.Context(), s.cluster.Nodes[0], s.cluster.Nodes[1:]) {
+			if c.SessionOutcome() != probes.SessionKept || c.There.Label != "tomcat2" {
+				t.Errorf("presented to %s: %q answers, the session is %q", c.To, c.There.Label, c.SessionOutcome())
 			}
 		}
 		s.checkAnswer("back through httpd", canary, canaryAnswer{200, "tomcat1", probes.SessionKept})

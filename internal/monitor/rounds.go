@@ -284,8 +284,8 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUpBatch, retur
 	}
 	w.fullRoundEnded, w.lastPairs = time.Now(), time.Now()
 	w.canaryPool.toLeaveOut = 0
-	for _, x := range round.AddressChecks {
-		w.canaryPool.toLeaveOut += x.Sent
+	for _, c := range round.AddressChecks {
+		w.canaryPool.toLeaveOut += c.Sent
 	}
 	w.lookUp(ctx) // an address may have left during the round
 	w.canaryPool.removeWithoutAddress()

@@ -448,7 +448,7 @@ func (t *traceDriver) checkFailover(ctx context.Context, canaries []*probes.Cana
 		failoverChecks[i] = canaries[i].CheckFailover(ctx, eligible[at], others[:min(len(others), maxFailoverChecks)])
 	})
 	all := slices.Concat(failoverChecks...)
-	if len(all) > 0 && !slices.ContainsFunc(all, func(x probes.FailoverCheck) bool { return !x.Void }) {
+	if len(all) > 0 && !slices.ContainsFunc(all, func(c probes.FailoverCheck) bool { return !c.Void }) {
 		t.voided.Store(t.cluster, time.Now())
 	}
 	return all

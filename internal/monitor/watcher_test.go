@@ -48,11 +48,11 @@ func (r *recordingObserver) Probed(p monitor.Probe) {
 	r.probes[p.Kind]++
 }
 
-func (r *recordingObserver) Judged(j monitor.RoundResult) {
+func (r *recordingObserver) Judged(result monitor.RoundResult) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.judged = append(r.judged, j)
-	for _, c := range j.Changes {
+	r.judged = append(r.judged, result)
+	for _, c := range result.Changes {
 		r.changes = append(r.changes, string(c.Kind)+" "+string(c.Code)+" "+c.Node)
 	}
 }
@@ -67,8 +67,8 @@ func (r *recordingObserver) newChanges() []string {
 
 // fullRounds returns the number of full rounds.
 func (r *recordingObserver) fullRounds() (n int) {
-	for _, j := range r.judged {
-		if j.Full {
+	for _, result := range r.judged {
+		if result.Full {
 			n++
 		}
 	}

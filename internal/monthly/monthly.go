@@ -87,18 +87,18 @@ const aftermath = time.Minute
 
 // Build reads the report of some clusters. The data ends at now if the month has not ended.
 func Build(ctx context.Context, source Source, incidents Incidents, clusters []string, month checks.Span, now time.Time, target float64) (Report, error) {
-	m := Report{Span: month, Until: month.To, Target: target}
-	if now.Before(m.Until) {
-		m.Until = now
+	r := Report{Span: month, Until: month.To, Target: target}
+	if now.Before(r.Until) {
+		r.Until = now
 	}
-	m.Clusters = make([]Cluster, len(clusters))
+	r.Clusters = make([]Cluster, len(clusters))
 	errs, next := make([]error, len(clusters)), atomic.Int64{}
 	var readers panics.Group
 	for range min(sideBySide, len(clusters)) {
 		readers.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(clusters); i = int(next.Add(1)) - 1 {
 				var err error
-				if m.Clusters[i], err = build(ctx, source, incidents, clusters[i], checks.Span{From: m.From, To: m.Until}); err != nil {
+				if r.Clusters[i], err = build(ctx, source, incidents, clusters[i], checks.Span{From: r.From, To: r.Until}); err != nil {
 					errs[i] = fmt.Errorf("reading the month of %q: %w", clusters[i], err)
 					return
 				}
@@ -109,7 +109,7 @@ func Build(ctx context.Context, source Source, incidents Incidents, clusters []s
 	if err := errors.Join(errs...); err != nil {
 		return Report{}, err
 	}
-	return m, nil
+	return r, nil
 }
 
 // sideBySide is the number of clusters that are read at one time, which the history allows, too.
@@ -213,21 +213,21 @@ type wireDeploymentCost struct {
 }
 
 // WireReportOf converts a report.
-func WireReportOf(m Report, now time.Time) WireReport {
+func WireReportOf(r Report, now time.Time) WireReport {
 	return WireReport{
-		Schema: wire.SchemaVersion, Month: m.From.Format("2006-01"), From: wire.TimestampOf(m.From), Until: wire.TimestampOf(m.Until), Target: m.Target,
-		Clusters: wire.List(m.Clusters, func(c Cluster) wireClusterMonth { return wireClusterMonthOf(m, c, now) }),
+		Schema: wire.SchemaVersion, Month: r.From.Format("2006-01"), From: wire.TimestampOf(r.From), Until: wire.TimestampOf(r.Until), Target: r.Target,
+		Clusters: wire.List(r.Clusters, func(c Cluster) wireClusterMonth { return wireClusterMonthOf(r, c, now) }),
 	}
 }
 
-func wireClusterMonthOf(m Report, cluster Cluster, now time.Time) wireClusterMonth {
+func wireClusterMonthOf(r Report, cluster Cluster, now time.Time) wireClusterMonth {
 	month := wireClusterMonth{
 		Name: wire.Text(cluster.Name), DaysWithData: cluster.Covered, Days: cluster.Days,
 		Incidents: wire.List(cluster.Incidents, func(i alerting.Incident) wire.Incident { return wire.IncidentOf(i, now) }),
 		Uptimes:   wire.List(cluster.Uptimes, wire.UptimeOf),
 	}
 	if cluster.Sessions.Probes > 0 {
-		met := m.Met(cluster)
+		met := r.Met(cluster)
 		month.TargetMet = &met
 		all := cluster.Sessions
 		all.Kind, all.Name = checks.TargetSession, ""

@@ -97,15 +97,15 @@ func (d *Deliverer) Wake() {
 
 // Run delivers notifications until ctx ends. Retired dispatchers finish their
 // deliveries beside the current one.
-func (deliverer *Deliverer) Run(ctx context.Context) {
+func (d *Deliverer) Run(ctx context.Context) {
 	var running panics.Group
 	defer running.Wait()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case d := <-deliverer.next:
-			running.Go(func() { d.Run(ctx) })
+		case next := <-d.next:
+			running.Go(func() { next.Run(ctx) })
 		}
 	}
 }

@@ -32,9 +32,9 @@ func NewFallbackOutbox(disk PendingOutbox, queue *WriteQueue) PendingOutbox {
 }
 
 // Claim implements Outbox.
-func (m fallbackOutbox) Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notification, bool, error) {
-	if m.queue.diskStuck(now) {
-		n, ok := m.queue.claim(ctx, receiver, now, lease)
+func (o fallbackOutbox) Claim(ctx context.Context, receiver string, now time.Time, lease time.Duration) (alerting.Notification, bool, error) {
+	if o.queue.diskStuck(now) {
+		n, ok := o.queue.claim(ctx, receiver, now, lease)
 		return n, ok, nil
 	}
 	type claim struct {
@@ -43,9 +43,9 @@ func (m fallbackOutbox) Claim(ctx context.Context, receiver string, now time.Tim
 	}
 	// If the disk completes a claim after unlessHung gave up, the lease frees it.
 	c, err := unlessHung(ctx, func(ctx context.Context) (c claim, err error) {
-		c.Notification, c.ok, err = m.PendingOutbox.Claim(ctx, receiver, now, lease)
-		if due := m.queue.resume(&c.Notification, now); c.ok && now.Before(due) {
-			c.ok, err = false, m.PendingOutbox.Retry(ctx, c.ID, due, "claimed from memory")
+		c.Notification, c.ok, err = o.PendingOutbox.Claim(ctx, receiver, now, lease)
+		if due := o.queue.resume(&c.Notification, now); c.ok && now.Before(due) {
+			c.ok, err = false, o.PendingOutbox.Retry(ctx, c.ID, due, "claimed from memory")
 		}
 		if !c.ok {
 			c.Notification = alerting.Notification{}
@@ -56,45 +56,45 @@ func (m fallbackOutbox) Claim(ctx context.Context, receiver string, now time.Tim
 }
 
 // Delivered implements Outbox.
-func (m fallbackOutbox) Delivered(ctx context.Context, id string, r alerting.DeliveryRef) error {
-	if m.queue.updateClaim(id, func(claim *memoryClaim) { claim.deliveryRef = &r }) {
+func (o fallbackOutbox) Delivered(ctx context.Context, id string, r alerting.DeliveryRef) error {
+	if o.queue.updateClaim(id, func(claim *memoryClaim) { claim.deliveryRef = &r }) {
 		return nil
 	}
-	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.Delivered(ctx, id, r) },
+	return o.record(ctx, func(ctx context.Context) error { return o.PendingOutbox.Delivered(ctx, id, r) },
 		history.WriteSet{Delivered: map[string]alerting.DeliveryRef{id: r}})
 }
 
 // Retry implements Outbox.
-func (m fallbackOutbox) Retry(ctx context.Context, id string, at time.Time, reason string) error {
-	if m.queue.updateClaim(id, func(claim *memoryClaim) { claim.due = at }) {
+func (o fallbackOutbox) Retry(ctx context.Context, id string, at time.Time, reason string) error {
+	if o.queue.updateClaim(id, func(claim *memoryClaim) { claim.due = at }) {
 		return nil
 	}
-	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.Retry(ctx, id, at, reason) }, history.WriteSet{})
+	return o.record(ctx, func(ctx context.Context) error { return o.PendingOutbox.Retry(ctx, id, at, reason) }, history.WriteSet{})
 }
 
 // DeadLetter implements Outbox.
-func (m fallbackOutbox) DeadLetter(ctx context.Context, id, reason string) error {
-	if m.queue.updateClaim(id, func(claim *memoryClaim) { claim.dead, claim.reason = true, reason }) {
+func (o fallbackOutbox) DeadLetter(ctx context.Context, id, reason string) error {
+	if o.queue.updateClaim(id, func(claim *memoryClaim) { claim.dead, claim.reason = true, reason }) {
 		return nil
 	}
-	return m.record(ctx, func(ctx context.Context) error { return m.PendingOutbox.DeadLetter(ctx, id, reason) },
+	return o.record(ctx, func(ctx context.Context) error { return o.PendingOutbox.DeadLetter(ctx, id, reason) },
 		history.WriteSet{DeadLetters: map[string]string{id: reason}})
 }
 
 // SkipToResolved implements Outbox. Notifications in the queue are not skipped.
-func (m fallbackOutbox) SkipToResolved(ctx context.Context, id string) (bool, error) {
-	if m.queue.holds(id) {
+func (o fallbackOutbox) SkipToResolved(ctx context.Context, id string) (bool, error) {
+	if o.queue.holds(id) {
 		return false, nil
 	}
-	return unlessHung(ctx, func(ctx context.Context) (bool, error) { return m.PendingOutbox.SkipToResolved(ctx, id) })
+	return unlessHung(ctx, func(ctx context.Context) (bool, error) { return o.PendingOutbox.SkipToResolved(ctx, id) })
 }
 
 // record writes an outcome to the disk. If the disk hangs, or the database is away, it adds
 // the outcome to the queue, so that the worker can go on.
-func (m fallbackOutbox) record(ctx context.Context, write func(context.Context) error, outcome history.WriteSet) error {
+func (o fallbackOutbox) record(ctx context.Context, write func(context.Context) error, outcome history.WriteSet) error {
 	_, err := unlessHung(ctx, func(ctx context.Context) (none struct{}, err error) { return none, write(ctx) })
 	if errors.Is(err, history.ErrHangs) || isAway(err) && ctx.Err() == nil {
-		m.queue.Add(outcome)
+		o.queue.Add(outcome)
 		return nil
 	}
 	return err

@@ -60,9 +60,9 @@ func tree(findings []checks.Finding) []findingNode {
 }
 
 // subject is the subject of a finding in the language of the reader.
-func (v formatter) subject(f checks.Finding) string {
-	f.Target = checks.TargetIn(checks.Language(v.language()), f.Target)
-	return subject(f)
+func (f formatter) subject(finding checks.Finding) string {
+	finding.Target = checks.TargetIn(checks.Language(f.language()), finding.Target)
+	return subject(finding)
 }
 
 // subject names the dependency, node, nodes or target of a finding; "" for the
@@ -84,23 +84,23 @@ func subject(f checks.Finding) string {
 
 // summary is the summary of a finding, after its subject if the summary does not
 // name it.
-func (v formatter) summary(f checks.Finding) string {
-	about, subjects := v.subject(f), append([]string{f.Target}, f.Nodes...)
-	if one := cmp.Or(f.Dependency, f.Node); one != "" {
+func (f formatter) summary(finding checks.Finding) string {
+	about, subjects := f.subject(finding), append([]string{finding.Target}, finding.Nodes...)
+	if one := cmp.Or(finding.Dependency, finding.Node); one != "" {
 		subjects = []string{one}
 	}
-	text := v.message(f.Summary)
+	text := f.message(finding.Summary)
 	named := func(s string) bool { return s != "" && strings.Contains(text, s) }
 	if about == "" || slices.ContainsFunc(subjects, named) {
 		return text
 	}
-	return v.Say("%s: %s", about, text)
+	return f.Say("%s: %s", about, text)
 }
 
 // affects states how many clients are affected; "" if that is not estimated.
-func (v formatter) affects(a checks.Affected) string {
-	if words := v.language().Affected(a); words != "" {
-		return v.Say("affects %s", words)
+func (f formatter) affects(a checks.Affected) string {
+	if words := f.language().Affected(a); words != "" {
+		return f.Say("affects %s", words)
 	}
 	return ""
 }
@@ -115,9 +115,9 @@ func isBrief(f checks.Finding, explained bool) bool {
 const maxEvidence = 8
 
 // evidence returns at most limit lines of evidence, and how many more there are.
-func (v formatter) evidence(f checks.Finding, limit int) (lines []string, more int) {
-	for _, e := range f.Evidence {
-		if line := v.message(e); line != "" {
+func (f formatter) evidence(finding checks.Finding, limit int) (lines []string, more int) {
+	for _, e := range finding.Evidence {
+		if line := f.message(e); line != "" {
 			lines = append(lines, line)
 		}
 	}
@@ -190,9 +190,9 @@ func (t *Text) affected(f checks.Finding, inner string) {
 	}
 }
 
-func (v formatter) title(f checks.Finding) []span {
-	t := toneOfSeverity(f.Severity)
-	return []span{toned(t, strings.ToUpper(v.Say(string(f.Severity)))), {plain, "  "}, {bold, string(f.Code)}}
+func (f formatter) title(finding checks.Finding) []span {
+	t := toneOfSeverity(finding.Severity)
+	return []span{toned(t, strings.ToUpper(f.Say(string(finding.Severity)))), {plain, "  "}, {bold, string(finding.Code)}}
 }
 
 func (t *Text) remedy(f checks.Finding, inner string) {

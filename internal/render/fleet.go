@@ -72,23 +72,23 @@ func clock(aheadMS int64) string {
 }
 
 // instanceState returns the state of an instance in the reader's language.
-func (v formatter) instanceState(state string) string {
+func (f formatter) instanceState(state string) string {
 	switch state {
 	case "alive":
-		return v.Say("alive")
+		return f.Say("alive")
 	case "draining":
-		return v.Say("draining")
+		return f.Say("draining")
 	case "impaired":
-		return v.Say("cannot probe")
+		return f.Say("cannot probe")
 	default:
-		return v.Say("gone")
+		return f.Say("gone")
 	}
 }
 
 // watcher names the instance that watches a cluster.
-func (v formatter) watcher(l wire.Lease) string {
+func (f formatter) watcher(l wire.Lease) string {
 	if l.Instance == "" {
-		return v.Say("nobody")
+		return f.Say("nobody")
 	}
 	return CleanName(l.Instance)
 }

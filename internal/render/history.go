@@ -141,9 +141,9 @@ func (t *Text) latencies(all []checks.Latency) {
 }
 
 // targetName returns the name of a target. Sessions may have no known owner.
-func (v formatter) targetName(t checks.Target) string {
+func (f formatter) targetName(t checks.Target) string {
 	if t.Kind == checks.TargetSession && t.Name == "" {
-		return v.Say("(owner unknown)")
+		return f.Say("(owner unknown)")
 	}
 	if t.Kind == checks.TargetBalancer {
 		return CleanName(checks.BalancerLabel(t.Name))
@@ -153,18 +153,18 @@ func (v formatter) targetName(t checks.Target) string {
 
 // failures returns how many probes there were and how many failed. The probes of a
 // session are the requests of its client.
-func (v formatter) failures(u checks.Uptime) string {
-	probes := v.Count(u.Probes, "probe", "probes")
-	detail := v.Say("%d of %s failed", u.Failed, probes)
+func (f formatter) failures(u checks.Uptime) string {
+	probes := f.Count(u.Probes, "probe", "probes")
+	detail := f.Say("%d of %s failed", u.Failed, probes)
 	if u.Kind == checks.TargetSession {
-		probes = v.Count(u.Probes, "request", "requests")
-		detail = v.Say("%d of %s failed or lost their session", u.Failed, probes)
+		probes = f.Count(u.Probes, "request", "requests")
+		detail = f.Say("%d of %s failed or lost their session", u.Failed, probes)
 	}
 	switch {
 	case u.Failed == 0:
 		return probes
 	case u.Longest > 0:
-		return v.Say("%s, for %s at the longest", detail, length(u.Longest))
+		return f.Say("%s, for %s at the longest", detail, length(u.Longest))
 	default:
 		return detail
 	}
@@ -187,28 +187,28 @@ func (t *Text) incidents(incidents []alerting.Incident, days calendar) {
 }
 
 // incidentNotes returns the course of an incident in a few words.
-func (v formatter) incidentNotes(incident alerting.Incident, days calendar) []string {
-	words := []string{days.at(incident.Started), v.Say("lasted %s", length(incident.Duration(days.now)))}
+func (f formatter) incidentNotes(incident alerting.Incident, days calendar) []string {
+	words := []string{days.at(incident.Started), f.Say("lasted %s", length(incident.Duration(days.now)))}
 	if incident.State != alerting.Resolved {
-		words = []string{v.Say("since %s", words[0]), v.Say("%s for %s", v.Say(string(incident.State)), length(incident.Duration(days.now)))}
+		words = []string{f.Say("since %s", words[0]), f.Say("%s for %s", f.Say(string(incident.State)), length(incident.Duration(days.now)))}
 	}
-	if affected := v.language().Affected(incident.Affected()); affected != "" {
-		words = append(words, v.Say("affected %s", affected))
+	if affected := f.language().Affected(incident.Affected()); affected != "" {
+		words = append(words, f.Say("affected %s", affected))
 	}
 	if incident.Flapping {
-		words = append(words, v.Say("flapping"))
+		words = append(words, f.Say("flapping"))
 	}
 	if incident.Silenced != "" {
-		words = append(words, v.Say("silenced"))
+		words = append(words, f.Say("silenced"))
 	}
 	if a := incident.Acknowledged; !a.IsZero() {
-		words = append(words, strings.TrimSpace(v.Say("acknowledged %s", CleanName(a.By))))
+		words = append(words, strings.TrimSpace(f.Say("acknowledged %s", CleanName(a.By))))
 	}
 	if incident.MergedInto != "" {
-		words = append(words, v.Say("part of %s", incident.MergedInto))
+		words = append(words, f.Say("part of %s", incident.MergedInto))
 	}
 	if incident.Fired.IsZero() && incident.State == alerting.Resolved {
-		words = append(words, v.Say("nobody was notified"))
+		words = append(words, f.Say("nobody was notified"))
 	}
 	return words
 }
@@ -260,16 +260,16 @@ func (t *Text) more(n int) {
 const maxRead = 10_000
 
 // counted returns the length of a list and how many of it are special, such as "%d lost".
-func (v formatter) counted(length, special int, note string) string {
+func (f formatter) counted(length, special int, note string) string {
 	switch {
 	case length == 0:
-		return v.Say("none")
+		return f.Say("none")
 	case length >= maxRead:
-		return v.Say("%d (the newest; there may be more)", length)
+		return f.Say("%d (the newest; there may be more)", length)
 	case special == 0:
 		return strconv.Itoa(length)
 	default:
-		return fmt.Sprintf("%d (%s)", length, v.Say(note, special))
+		return fmt.Sprintf("%d (%s)", length, f.Say(note, special))
 	}
 }
 
@@ -364,16 +364,16 @@ func wireClusterHistoriesOf(clusterHistories []ClusterHistory, span checks.Span,
 		Schema: wire.SchemaVersion,
 		Since:  wire.TimestampOf(span.From),
 		Until:  wire.TimestampOf(span.To),
-		Clusters: wire.List(clusterHistories, func(p ClusterHistory) wireClusterHistory {
+		Clusters: wire.List(clusterHistories, func(h ClusterHistory) wireClusterHistory {
 			return wireClusterHistory{
-				Cluster:     wire.Text(p.Cluster),
-				Since:       wire.TimestampOf(p.Span.From),
-				Until:       wire.TimestampOf(p.Span.To),
-				Uptimes:     wire.List(p.Uptimes, wire.UptimeOf),
-				Latencies:   wire.List(p.Latencies, wire.LatencyOf),
-				Incidents:   wire.List(p.Incidents, func(i alerting.Incident) wire.Incident { return wire.IncidentOf(i, now) }),
-				Moves:       wire.List(p.Moves, wire.MoveOf),
-				Deployments: wire.List(p.Deployments, wire.DeploymentOf),
+				Cluster:     wire.Text(h.Cluster),
+				Since:       wire.TimestampOf(h.Span.From),
+				Until:       wire.TimestampOf(h.Span.To),
+				Uptimes:     wire.List(h.Uptimes, wire.UptimeOf),
+				Latencies:   wire.List(h.Latencies, wire.LatencyOf),
+				Incidents:   wire.List(h.Incidents, func(i alerting.Incident) wire.Incident { return wire.IncidentOf(i, now) }),
+				Moves:       wire.List(h.Moves, wire.MoveOf),
+				Deployments: wire.List(h.Deployments, wire.DeploymentOf),
 			}
 		}),
 	}

@@ -123,20 +123,20 @@ func TestHistoryTables(t *testing.T) {
 
 func TestHistoryJSON(t *testing.T) {
 	var b strings.Builder
-	p := exampleHistory()
-	must.Succeed(t, writeJSON(&b, wireClusterHistoriesOf([]ClusterHistory{p, {Cluster: "blog", Span: p.Span}}, p.Span, testTime)))
+	h := exampleHistory()
+	must.Succeed(t, writeJSON(&b, wireClusterHistoriesOf([]ClusterHistory{h, {Cluster: "blog", Span: h.Span}}, h.Span, testTime)))
 	golden(t, "history.json", b.String())
 }
 
 func TestHistoryIsBounded(t *testing.T) {
-	p := ClusterHistory{Cluster: "shop"}
+	h := ClusterHistory{Cluster: "shop"}
 	for i := range maxRead {
-		p.Moves = append(p.Moves, checks.Move{At: testTime, From: "node1", To: fmt.Sprint("to", i, "!"), Kept: true})
-		p.Incidents = append(p.Incidents, alerting.Incident{ID: fmt.Sprint("i", i, "!"), State: alerting.Resolved})
-		p.Deployments = append(p.Deployments, checks.Deployment{Name: fmt.Sprint("d", i, "!")})
+		h.Moves = append(h.Moves, checks.Move{At: testTime, From: "node1", To: fmt.Sprint("to", i, "!"), Kept: true})
+		h.Incidents = append(h.Incidents, alerting.Incident{ID: fmt.Sprint("i", i, "!"), State: alerting.Resolved})
+		h.Deployments = append(h.Deployments, checks.Deployment{Name: fmt.Sprint("d", i, "!")})
 	}
 	s := NewText(Options{})
-	s.clusterHistory(p, calendar{testTime})
+	s.clusterHistory(h, calendar{testTime})
 	text := s.String()
 	if n := strings.Count(text, "… and 9980 more (-o json shows all)"); n != 3 {
 		t.Errorf("%d lists are cut, want 3", n)
@@ -155,16 +155,16 @@ func TestHistoryIsBounded(t *testing.T) {
 
 // TestHistoryBeforeAnUpgrade: where sessions have no uptime, the table states why.
 func TestHistoryBeforeAnUpgrade(t *testing.T) {
-	p := exampleHistory()
+	h := exampleHistory()
 	shown := func() string {
 		s := NewText(Options{})
-		s.clusterHistory(p, calendar{testTime})
+		s.clusterHistory(h, calendar{testTime})
 		return s.String()
 	}
 	if text := shown(); strings.Contains(text, "no data") {
 		t.Errorf("sessions have data, but the table lacks it:\n%s", text)
 	}
-	p.Uptimes = slices.DeleteFunc(p.Uptimes, func(u checks.Uptime) bool { return u.Kind == checks.TargetSession })
+	h.Uptimes = slices.DeleteFunc(h.Uptimes, func(u checks.Uptime) bool { return u.Kind == checks.TargetSession })
 	if text := shown(); !strings.Contains(text, "session     no data  recorded since this version") {
 		t.Errorf("it lacks the sentence:\n%s", text)
 	}
@@ -181,7 +181,7 @@ func TestHistoryIsClean(t *testing.T) {
 		Findings: []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: finding}}},
 		Timeline: []alerting.Event{{At: testTime, Kind: alerting.EventOpened, Finding: hostileText, Text: hostileText}},
 	}
-	p := ClusterHistory{
+	h := ClusterHistory{
 		Cluster:     hostileText,
 		Uptimes:     []checks.Uptime{{Target: checks.Target{Kind: checks.TargetNode, Name: hostileText}, Probes: 1}},
 		Incidents:   []alerting.Incident{incident},
@@ -189,14 +189,14 @@ func TestHistoryIsClean(t *testing.T) {
 		Deployments: []checks.Deployment{{Name: hostileText}},
 	}
 	s := NewText(Options{})
-	s.clusterHistory(p, calendar{testTime})
+	s.clusterHistory(h, calendar{testTime})
 	s.incident(incident, calendar{testTime})
 	s.silences([]wire.Silence{{ID: hostileText, Cluster: hostileText, Node: hostileText, Reason: hostileText, Author: hostileText}}, testTime)
 	if i := strings.IndexAny(s.String(), "\x1b\x00\r\u202e"); i >= 0 {
 		t.Errorf("a control character is shown: %q", s.String()[max(0, i-40):i+4])
 	}
 	var b strings.Builder
-	must.Succeed(t, writeJSON(&b, wireClusterHistoriesOf([]ClusterHistory{p}, p.Span, testTime)))
+	must.Succeed(t, writeJSON(&b, wireClusterHistoriesOf([]ClusterHistory{h}, h.Span, testTime)))
 	if strings.Contains(b.String(), `\u001b`) || strings.Contains(b.String(), "\u202e") {
 		t.Error("a control character is in JSON")
 	}

@@ -13,16 +13,16 @@ import (
 var MonthFormats = []string{"markdown", "html", "csv", "json"}
 
 // Month writes the report of a month to w in one of MonthFormats.
-func Month(w io.Writer, format string, m monthly.Report, language alerting.Language, now time.Time) error {
+func Month(w io.Writer, format string, r monthly.Report, language alerting.Language, now time.Time) error {
 	switch format {
 	case "json":
-		return writeJSON(w, monthly.WireReportOf(m, now))
+		return writeJSON(w, monthly.WireReportOf(r, now))
 	case "html":
-		return monthHTML(w, m.Document(language))
+		return monthHTML(w, r.Document(language))
 	case "csv":
-		return m.Document(language).WriteCSV(w)
+		return r.Document(language).WriteCSV(w)
 	default:
-		return monthMarkdown(w, m.Document(language))
+		return monthMarkdown(w, r.Document(language))
 	}
 }
 

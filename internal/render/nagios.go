@@ -76,20 +76,20 @@ func renderNagios(w io.Writer, r Results, opts Options) error {
 
 // nagiosCause describes a cluster by its first finding, which is the most severe cause. It
 // counts the findings that the performance data count.
-func (v formatter) nagiosCause(c checks.Report) string {
-	alerting := slices.DeleteFunc(slices.Clone(c.Findings), func(f checks.Finding) bool { return !f.Severity.AtLeast(checks.Warning) })
-	first := max(0, slices.IndexFunc(alerting, func(f checks.Finding) bool { return f.ExplainedBy == "" }))
+func (f formatter) nagiosCause(c checks.Report) string {
+	alerting := slices.DeleteFunc(slices.Clone(c.Findings), func(finding checks.Finding) bool { return !finding.Severity.AtLeast(checks.Warning) })
+	first := max(0, slices.IndexFunc(alerting, func(finding checks.Finding) bool { return finding.ExplainedBy == "" }))
 	switch {
 	case len(alerting) > 1:
-		return v.Say("%s (and %d more)", v.message(alerting[first].Summary), len(alerting)-1)
+		return f.Say("%s (and %d more)", f.message(alerting[first].Summary), len(alerting)-1)
 	case len(alerting) == 1:
-		return v.message(alerting[first].Summary)
+		return f.message(alerting[first].Summary)
 	case c.Verdict != checks.Inconclusive && len(c.Findings) > 0:
-		return v.message(c.Findings[0].Summary)
+		return f.message(c.Findings[0].Summary)
 	case c.Verdict == checks.Inconclusive && len(c.Doubts) > 0:
-		return v.message(c.Doubts[0])
+		return f.message(c.Doubts[0])
 	default:
-		return v.Say(string(c.Verdict))
+		return f.Say(string(c.Verdict))
 	}
 }
 

@@ -21,13 +21,13 @@ type column struct {
 
 // nodeMatrix returns the node matrix, a row a node. The first row is the header. Columns
 // without a value are omitted.
-func (v formatter) nodeMatrix(r checks.Report, c *probes.Cluster) [][]span {
+func (f formatter) nodeMatrix(r checks.Report, c *probes.Cluster) [][]span {
 	columns := []column{
 		{"NODE", func(n checks.NodeReport) span { return span{plain, CleanName(n.Node)} }},
-		{"DIRECT", v.directCell},
-		{"STATE", v.stateCell},
-		{"PAGES", func(n checks.NodeReport) span { return v.pagesCell(n.Pages, c.Pages) }},
-		{"ROTATION", v.rotationCell},
+		{"DIRECT", f.directCell},
+		{"STATE", f.stateCell},
+		{"PAGES", func(n checks.NodeReport) span { return f.pagesCell(n.Pages, c.Pages) }},
+		{"ROTATION", f.rotationCell},
 		{"VERSION", func(n checks.NodeReport) span { return span{plain, cleanWord(n.Version)} }},
 		{"CLOCK", clockCell},
 		{"LATENCY", latencyCell},
@@ -37,7 +37,7 @@ func (v formatter) nodeMatrix(r checks.Report, c *probes.Cluster) [][]span {
 	})
 	rows := [][]span{make([]span, len(columns))}
 	for i, c := range columns {
-		rows[0][i] = span{dim, v.Say(c.title)}
+		rows[0][i] = span{dim, f.Say(c.title)}
 	}
 	for _, n := range r.Nodes {
 		row := make([]span, len(columns))
@@ -51,32 +51,32 @@ func (v formatter) nodeMatrix(r checks.Report, c *probes.Cluster) [][]span {
 	return rows
 }
 
-func (v formatter) directCell(n checks.NodeReport) span {
+func (f formatter) directCell(n checks.NodeReport) span {
 	t := good
 	if !n.Up {
 		t = bad
 	}
-	return toned(t, v.outcome(n.Primary))
+	return toned(t, f.outcome(n.Primary))
 }
 
 // outcome returns the failure class of an exchange, or its HTTP status.
-func (v formatter) outcome(e probes.Exchange) string {
+func (f formatter) outcome(e probes.Exchange) string {
 	switch {
 	case e.Failure != "":
-		return v.Say(string(e.Failure))
+		return f.Say(string(e.Failure))
 	case e.Status != 0:
 		return strconv.Itoa(e.Status)
 	default:
-		return v.Say("not probed")
+		return f.Say("not probed")
 	}
 }
 
-func (v formatter) stateCell(n checks.NodeReport) span {
+func (f formatter) stateCell(n checks.NodeReport) span {
 	switch {
 	case n.Status == nil:
 		return span{}
 	case n.Status.Paused() && n.Status.State == "":
-		return toned(bad, v.Say("paused"))
+		return toned(bad, f.Say("paused"))
 	case n.Status.Paused():
 		return toned(bad, cleanWord(n.Status.State))
 	default:
@@ -85,7 +85,7 @@ func (v formatter) stateCell(n checks.NodeReport) span {
 }
 
 // pagesCell shows one page by its status, several by how many are as configured.
-func (v formatter) pagesCell(pages []probes.Exchange, asked []probes.Page) span {
+func (f formatter) pagesCell(pages []probes.Exchange, asked []probes.Page) span {
 	if len(pages) == 0 {
 		return span{}
 	}
@@ -100,7 +100,7 @@ func (v formatter) pagesCell(pages []probes.Exchange, asked []probes.Page) span 
 		t = bad
 	}
 	if len(pages) == 1 {
-		return toned(t, v.outcome(pages[0]))
+		return toned(t, f.outcome(pages[0]))
 	}
 	return toned(t, fmt.Sprintf("%d/%d", right, len(pages)))
 }
@@ -113,14 +113,14 @@ func pageRight(e probes.Exchange, i int, asked []probes.Page) bool {
 	return e.Failure == "" && want.Has(e.Status)
 }
 
-func (v formatter) rotationCell(n checks.NodeReport) span {
+func (f formatter) rotationCell(n checks.NodeReport) span {
 	switch {
 	case n.InRotation == checks.Yes && !n.Up: // users are sent there
-		return toned(bad, v.Say("in"))
+		return toned(bad, f.Say("in"))
 	case n.InRotation == checks.Yes:
-		return toned(good, v.Say("in"))
+		return toned(good, f.Say("in"))
 	case n.InRotation == checks.No:
-		return toned(warn, v.Say("out"))
+		return toned(warn, f.Say("out"))
 	default:
 		return span{}
 	}
@@ -162,24 +162,24 @@ func latencyCell(n checks.NodeReport) span {
 }
 
 // balancerLine returns an address of the balancer, as its first span, and the answer.
-func (v formatter) balancerLine(balancer probes.BalancerObservation, c *probes.Cluster) []span {
+func (f formatter) balancerLine(balancer probes.BalancerObservation, c *probes.Cluster) []span {
 	address := Clean(balancer.URL, 2*maxName)
 	if balancer.Address.IsValid() && !namesAddress(balancer.URL, balancer.Address) {
-		address = v.Say("%s at %s", address, balancer.Address.String())
+		address = f.Say("%s at %s", address, balancer.Address.String())
 	}
 	t := good
 	if !balancer.Primary.OK() {
 		t = bad
 	}
-	spans := []span{{plain, address}, {plain, "  "}, toned(t, v.outcome(balancer.Primary))}
-	if pages := v.pagesCell(balancer.Pages, c.Pages); pages.text != "" {
-		spans = append(spans, span{dim, "  " + v.Say("pages") + " "}, pages)
+	spans := []span{{plain, address}, {plain, "  "}, toned(t, f.outcome(balancer.Primary))}
+	if pages := f.pagesCell(balancer.Pages, c.Pages); pages.text != "" {
+		spans = append(spans, span{dim, "  " + f.Say("pages") + " "}, pages)
 	}
 	if balancer.Primary.Answered() {
 		spans = append(spans, span{dim, "  " + formatDuration(balancer.Primary.Timing.Total)})
 	}
 	if balancer.Primary.Error != "" {
-		spans = append(spans, span{plain, "  " + v.reason(balancer.Primary.Error)})
+		spans = append(spans, span{plain, "  " + f.reason(balancer.Primary.Error)})
 	}
 	return spans
 }
@@ -192,7 +192,7 @@ func namesAddress(rawURL string, address netip.AddrPort) bool {
 
 // dependencyLines returns one line for all dependencies that are up, and one for each
 // of the others.
-func (v formatter) dependencyLines(dependencies []checks.DependencyReport) [][]span {
+func (f formatter) dependencyLines(dependencies []checks.DependencyReport) [][]span {
 	var up []span
 	var lines [][]span
 	for _, d := range dependencies {
@@ -203,7 +203,7 @@ func (v formatter) dependencyLines(dependencies []checks.DependencyReport) [][]s
 			up = append(up, toned(good, CleanName(d.Name)))
 			continue
 		}
-		lines = append(lines, []span{toned(toneOf(d.Up), CleanName(d.Name)), {plain, "  " + v.dependencyState(d)}})
+		lines = append(lines, []span{toned(toneOf(d.Up), CleanName(d.Name)), {plain, "  " + f.dependencyState(d)}})
 	}
 	if len(up) > 0 {
 		lines = slices.Insert(lines, 0, up)
@@ -212,14 +212,14 @@ func (v formatter) dependencyLines(dependencies []checks.DependencyReport) [][]s
 }
 
 // dependencyState returns the state of a dependency and the nodes that report it.
-func (v formatter) dependencyState(d checks.DependencyReport) string {
-	state := map[checks.Tristate]string{checks.Yes: v.Say("up"), checks.No: v.Say("down")}[d.Up]
-	state = cmp.Or(state, v.Say("not probed"))
+func (f formatter) dependencyState(d checks.DependencyReport) string {
+	state := map[checks.Tristate]string{checks.Yes: f.Say("up"), checks.No: f.Say("down")}[d.Up]
+	state = cmp.Or(state, f.Say("not probed"))
 	if len(d.ReportedBy) > 0 {
-		state = v.Say("%s, reported down by %s", state, CleanNames(d.ReportedBy))
+		state = f.Say("%s, reported down by %s", state, CleanNames(d.ReportedBy))
 	}
 	if d.Error != "" {
-		state = v.Say("%s: %s", state, v.reason(d.Error))
+		state = f.Say("%s: %s", state, f.reason(d.Error))
 	}
 	return state
 }

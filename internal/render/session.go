@@ -21,7 +21,7 @@ type traceSegment struct {
 
 // traceSegments groups equal answers. kept is whether all steps had the same session;
 // Unknown if no answer showed one.
-func (v formatter) traceSegments(steps []checks.CanaryStep) (all []traceSegment, kept checks.Tristate) {
+func (f formatter) traceSegments(steps []checks.CanaryStep) (all []traceSegment, kept checks.Tristate) {
 	var session probes.Fingerprint
 	kept = checks.Unknown
 	for _, s := range steps {
@@ -34,7 +34,7 @@ func (v formatter) traceSegments(steps []checks.CanaryStep) (all []traceSegment,
 		}
 		session = cmp.Or(s.Session, session)
 
-		answer := v.answerOf(s)
+		answer := f.answerOf(s)
 		if n := len(all); n > 0 && all[n-1].span == answer && !fresh {
 			all[n-1].times++
 			continue
@@ -44,41 +44,41 @@ func (v formatter) traceSegments(steps []checks.CanaryStep) (all []traceSegment,
 	return all, kept
 }
 
-func (v formatter) answerOf(s checks.CanaryStep) span {
+func (f formatter) answerOf(s checks.CanaryStep) span {
 	switch {
 	case s.Error != "" && s.Status != 0:
 		return toned(bad, strconv.Itoa(s.Status))
 	case s.Error != "":
-		return toned(bad, cleanWord(v.Language.Reason(v.Say(s.Error))))
+		return toned(bad, cleanWord(f.Language.Reason(f.Say(s.Error))))
 	case s.Node != "":
 		return span{plain, CleanName(s.Node)}
 	case s.Status >= 500:
 		return toned(bad, strconv.Itoa(s.Status))
 	default:
-		return span{doubt, v.Say("(unknown node)")}
+		return span{doubt, f.Say("(unknown node)")}
 	}
 }
 
 // traceSpans returns a canary's trace: "node1 ×3 → node2 ×2  ✓ kept". A star marks a
 // new session.
-func (v formatter) traceSpans(c checks.CanaryTrace) []span {
-	all, kept := v.traceSegments(c.Steps)
+func (f formatter) traceSpans(c checks.CanaryTrace) []span {
+	all, kept := f.traceSegments(c.Steps)
 	if len(all) == 0 {
-		return []span{toned(doubt, v.Say("no answer"))}
+		return []span{toned(doubt, f.Say("no answer"))}
 	}
 	var spans []span
 	for i, r := range all {
 		if i == maxSegments {
-			spans = append(spans, span{warn, " → " + v.Say("… %d more changes", len(all)-i)})
+			spans = append(spans, span{warn, " → " + f.Say("… %d more changes", len(all)-i)})
 			break
 		}
 		spans = append(spans, segmentSpans(r, i > 0)...)
 	}
 	switch kept {
 	case checks.Yes:
-		spans = append(spans, span{plain, "  "}, toned(good, v.Say("kept")))
+		spans = append(spans, span{plain, "  "}, toned(good, f.Say("kept")))
 	case checks.No:
-		spans = append(spans, span{plain, "  "}, toned(bad, v.Say("lost")), span{dim, " " + v.Say("(* a new session)")})
+		spans = append(spans, span{plain, "  "}, toned(bad, f.Say("lost")), span{dim, " " + f.Say("(* a new session)")})
 	}
 	return spans
 }
@@ -110,29 +110,29 @@ func isSteady(c checks.CanaryTrace) bool {
 
 // canaryName returns the client address of a canary, and the node that it belongs to
 // if another node gave the first answer.
-func (v formatter) canaryName(c checks.CanaryTrace) string {
-	client := CleanName(cmp.Or(c.Client, v.Say("own address")))
+func (f formatter) canaryName(c checks.CanaryTrace) string {
+	client := CleanName(cmp.Or(c.Client, f.Say("own address")))
 	if c.Pinned != "" && len(c.Steps) > 0 && c.Steps[0].Node != "" && c.Steps[0].Node != c.Pinned {
-		client = v.Say("%s of %s", client, CleanName(c.Pinned))
+		client = f.Say("%s of %s", client, CleanName(c.Pinned))
 	}
 	return client
 }
 
 // sessionAnswers states whether sessions stick and are shared, as far as the policy
 // demands it.
-func (v formatter) sessionAnswers(s checks.SessionReport) []span {
+func (f formatter) sessionAnswers(s checks.SessionReport) []span {
 	var all []span
 	switch s.Policy {
 	case "", probes.PolicyNone:
 	case probes.PolicyShared: // sessions need not stick
-		all = append(all, toned(toneOf(s.Shared), v.Say("shared: %s", v.answer(s.Shared))+v.evidenceBasis(s)))
+		all = append(all, toned(toneOf(s.Shared), f.Say("shared: %s", f.answer(s.Shared))+f.evidenceBasis(s)))
 		if known(s.Sticky) {
-			all = append(all, toned(note, v.Say("sticky: %s", v.answer(s.Sticky))+v.confidenceText(s)+" "+v.Say("(the policy does not demand it)")))
+			all = append(all, toned(note, f.Say("sticky: %s", f.answer(s.Sticky))+f.confidenceText(s)+" "+f.Say("(the policy does not demand it)")))
 		}
 	default:
-		all = append(all, toned(toneOf(s.Sticky), v.Say("sticky: %s", v.answer(s.Sticky))+v.confidenceText(s)+v.evidenceBasis(s)+v.notStickyReason(s)))
+		all = append(all, toned(toneOf(s.Sticky), f.Say("sticky: %s", f.answer(s.Sticky))+f.confidenceText(s)+f.evidenceBasis(s)+f.notStickyReason(s)))
 		if s.Policy == probes.PolicyReplicated {
-			all = append(all, toned(toneOf(s.Shared), v.Say("replicated: %s", v.answer(s.Shared))))
+			all = append(all, toned(toneOf(s.Shared), f.Say("replicated: %s", f.answer(s.Shared))))
 		}
 	}
 	return all
@@ -142,33 +142,33 @@ func known(a checks.Tristate) bool { return a == checks.Yes || a == checks.No }
 
 func answer(a checks.Tristate) string { return string(cmp.Or(a, checks.Unknown)) }
 
-func (v formatter) answer(a checks.Tristate) string { return v.Say(answer(a)) }
+func (f formatter) answer(a checks.Tristate) string { return f.Say(answer(a)) }
 
 // confidenceText returns the confidence, rounded down: it never reaches 100 %.
-func (v formatter) confidenceText(s checks.SessionReport) string {
+func (f formatter) confidenceText(s checks.SessionReport) string {
 	switch percent := math.Floor(s.Confidence*1e4+1e-6) / 100; {
 	case s.Confidence <= 0:
 		return ""
 	case percent > 99.99:
-		return v.Say(", ") + v.Say("over %s sure", "99.99 %")
+		return f.Say(", ") + f.Say("over %s sure", "99.99 %")
 	default:
-		return v.Say(", ") + v.Say("%s sure", strconv.FormatFloat(percent, 'f', -1, 64)+" %")
+		return f.Say(", ") + f.Say("%s sure", strconv.FormatFloat(percent, 'f', -1, 64)+" %")
 	}
 }
 
 // evidenceBasis returns the size of the sample.
-func (v formatter) evidenceBasis(s checks.SessionReport) string {
+func (f formatter) evidenceBasis(s checks.SessionReport) string {
 	switch {
 	case len(s.Canaries) > 0:
-		return " " + v.Say("(%s, %s)", v.Count(len(s.Canaries), "canary", "canaries"), v.followUps(s.Canaries))
+		return " " + f.Say("(%s, %s)", f.Count(len(s.Canaries), "canary", "canaries"), f.followUps(s.Canaries))
 	case s.NewClients > 0:
-		return " " + v.Say("(%s)", v.Count(s.NewClients, "new client", "new clients"))
+		return " " + f.Say("(%s)", f.Count(s.NewClients, "new client", "new clients"))
 	default:
 		return ""
 	}
 }
 
-func (v formatter) followUps(canaries []checks.CanaryTrace) string {
+func (f formatter) followUps(canaries []checks.CanaryTrace) string {
 	least, most := math.MaxInt, 0
 	for _, c := range canaries {
 		n := 0
@@ -179,20 +179,20 @@ func (v formatter) followUps(canaries []checks.CanaryTrace) string {
 		}
 		least, most = min(least, n), max(most, n)
 	}
-	text := v.Count(most, "follow-up", "follow-ups")
+	text := f.Count(most, "follow-up", "follow-ups")
 	if least < most {
-		text = v.Say("%d-%d follow-ups", least, most)
+		text = f.Say("%d-%d follow-ups", least, most)
 	}
 	if len(canaries) > 1 {
-		return v.Say("%s each", text)
+		return f.Say("%s each", text)
 	}
 	return text
 }
 
 // notStickyReason returns the reason for an answer other than yes.
-func (v formatter) notStickyReason(s checks.SessionReport) string {
+func (f formatter) notStickyReason(s checks.SessionReport) string {
 	if s.Sticky == checks.Yes || s.Reason.IsZero() {
 		return ""
 	}
-	return v.Say("; ") + v.message(s.Reason)
+	return f.Say("; ") + f.message(s.Reason)
 }

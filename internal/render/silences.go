@@ -28,8 +28,8 @@ func Silences(w io.Writer, format string, silences []wire.Silence, now time.Time
 
 // Silenced returns what a silence holds back, and until when.
 func Silenced(s wire.Silence, now time.Time, r phrase.Reader) string {
-	v := formatter{r}
-	return v.Say("%s: silenced %s", v.silenceScope(s), v.silenceTime(s, now))
+	f := formatter{r}
+	return f.Say("%s: silenced %s", f.silenceScope(s), f.silenceTime(s, now))
 }
 
 // silences writes a table of silences.
@@ -52,7 +52,7 @@ func (t *Text) silences(silences []wire.Silence, now time.Time) {
 }
 
 // silenceScope returns the cluster, node and code of a silence; "everything" for none.
-func (v formatter) silenceScope(s wire.Silence) string {
+func (f formatter) silenceScope(s wire.Silence) string {
 	var parts []string
 	for _, part := range []string{s.Cluster, s.Node, string(s.Code)} {
 		if part != "" {
@@ -60,16 +60,16 @@ func (v formatter) silenceScope(s wire.Silence) string {
 		}
 	}
 	if len(parts) == 0 {
-		return v.Say("everything")
+		return f.Say("everything")
 	}
 	return strings.Join(parts, " ")
 }
 
 // silenceTime returns when a silence is active, relative to now.
-func (v formatter) silenceTime(s wire.Silence, now time.Time) string {
-	days, from, to := calendar{v.In(now)}, s.From.Time(), s.To.Time()
+func (f formatter) silenceTime(s wire.Silence, now time.Time) string {
+	days, from, to := calendar{f.In(now)}, s.From.Time(), s.To.Time()
 	if now.Before(from) {
-		return v.Say("from %s to %s", days.at(from), days.zoned(to))
+		return f.Say("from %s to %s", days.at(from), days.zoned(to))
 	}
-	return v.Say("until %s (%s left)", days.zoned(to), length(max(0, to.Sub(now))))
+	return f.Say("until %s (%s left)", days.zoned(to), length(max(0, to.Sub(now))))
 }

@@ -59,33 +59,33 @@ func (t *Text) cluster(r checks.Report, c *probes.Cluster) {
 
 // headline returns the name, verdict and size of a cluster, and when it was probed, with the
 // zone of all times below.
-func (v formatter) headline(r checks.Report, c *probes.Cluster) []span {
+func (f formatter) headline(r checks.Report, c *probes.Cluster) []span {
 	t := toneOfVerdict(r.Verdict)
-	facts := v.nodeCount(r.Nodes)
+	facts := f.nodeCount(r.Nodes)
 	if method := c.Balancer.Method; method != "" && method != probes.MethodUnknown {
-		facts += v.Say(", ") + string(method)
+		facts += f.Say(", ") + string(method)
 	}
 	return []span{
 		toned(t, CleanName(r.Cluster)),
 		{plain, "  "},
-		{t, strings.ToUpper(v.Say(string(r.Verdict)))},
+		{t, strings.ToUpper(f.Say(string(r.Verdict)))},
 		{plain, "  "},
-		{dim, facts + v.Say(", ") + roundDuration(r.Duration) + v.Say(", ") + v.moment(r.Started)},
+		{dim, facts + f.Say(", ") + roundDuration(r.Duration) + f.Say(", ") + f.moment(r.Started)},
 	}
 }
 
-func (v formatter) nodeCount(nodes []checks.NodeReport) string {
+func (f formatter) nodeCount(nodes []checks.NodeReport) string {
 	up := 0
 	for _, n := range nodes {
 		if n.Up {
 			up++
 		}
 	}
-	all := v.Count(len(nodes), "node", "nodes")
+	all := f.Count(len(nodes), "node", "nodes")
 	if up == len(nodes) {
 		return all
 	}
-	return v.Say("%d of %s up", up, all)
+	return f.Say("%d of %s up", up, all)
 }
 
 // maxSteadyCanaries bounds how many canaries that stayed on their node are shown.
@@ -131,7 +131,7 @@ func (t *Text) total(r Results) {
 }
 
 // totals counts clusters by verdict, the worst first.
-func (v formatter) totals(results Results) string {
+func (f formatter) totals(results Results) string {
 	by := map[checks.Verdict]int{}
 	for _, c := range results.Clusters {
 		by[c.Verdict]++
@@ -139,12 +139,12 @@ func (v formatter) totals(results Results) string {
 	var parts []string
 	for _, verdict := range slices.Backward(verdictsBySeverity) {
 		if by[verdict] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", by[verdict], v.Say(string(verdict))))
+			parts = append(parts, fmt.Sprintf("%d %s", by[verdict], f.Say(string(verdict))))
 		}
 	}
-	all := v.Count(len(results.Clusters), "cluster", "clusters")
+	all := f.Count(len(results.Clusters), "cluster", "clusters")
 	if len(results.Clusters) > 1 {
-		all += " (" + strings.Join(parts, v.Say(", ")) + ")"
+		all += " (" + strings.Join(parts, f.Say(", ")) + ")"
 	}
-	return all + v.Say(", ") + roundDuration(results.Duration)
+	return all + f.Say(", ") + roundDuration(results.Duration)
 }

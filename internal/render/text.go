@@ -228,10 +228,10 @@ func (t *Text) splitColumns(widths []int) [][]int {
 }
 
 // headings returns the first row of a table. The titles are translated.
-func (v formatter) headings(titles ...string) []span {
+func (f formatter) headings(titles ...string) []span {
 	row := make([]span, len(titles))
 	for i, title := range titles {
-		row[i] = span{dim, v.Say(title)}
+		row[i] = span{dim, f.Say(title)}
 	}
 	return row
 }

@@ -41,13 +41,13 @@ func newTimelineLegend(w gate.Report) timelineLegend {
 }
 
 // text explains the symbols and the duration of a column.
-func (l timelineLegend) text(column time.Duration, v formatter) string {
+func (l timelineLegend) text(column time.Duration, f formatter) string {
 	var parts []string
 	for _, n := range l.nodes {
 		parts = append(parts, string(l.symbols[n])+" "+cleanWord(n))
 	}
-	parts = append(parts, "* "+v.Say("several"), "× "+v.Say("failed"), "! "+v.Say("lost"))
-	return v.Say("%s; a column is %s", strings.Join(parts, "  "), length(column))
+	parts = append(parts, "* "+f.Say("several"), "× "+f.Say("failed"), "! "+f.Say("lost"))
+	return f.Say("%s; a column is %s", strings.Join(parts, "  "), length(column))
 }
 
 // draw returns the timeline of a client in columns of equal duration.
@@ -159,15 +159,15 @@ func (t *Text) clientTimelines(report gate.Report) {
 // maxClients bounds how many clients are drawn.
 const maxClients = 24
 
-func (v formatter) clientName(c gate.ClientReport) string {
+func (f formatter) clientName(c gate.ClientReport) string {
 	switch {
 	case c.Kind == gate.KindNewClient && c.Node != "":
-		return v.Say("new clients of %s", cleanWord(c.Node))
+		return f.Say("new clients of %s", cleanWord(c.Node))
 	case c.Kind == gate.KindNewClient:
-		return v.Say("new clients")
+		return f.Say("new clients")
 	case c.Node == "":
-		return v.Say("session")
+		return f.Say("session")
 	default:
-		return v.Say("session on %s", cleanWord(c.Node))
+		return f.Say("session on %s", cleanWord(c.Node))
 	}
 }

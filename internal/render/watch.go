@@ -25,17 +25,17 @@ func (t *Text) watch(w gate.Report) {
 }
 
 // watchSpans returns the totals of a watch.
-func (v formatter) watchSpans(w gate.Report) []span {
+func (f formatter) watchSpans(w gate.Report) []span {
 	t := toneOfVerdict(w.Verdict())
 	spans := []span{
 		toned(t, roundDuration(w.To.Sub(w.From))),
-		{plain, "  " + v.Count(w.Requests, "request", "requests") + v.Say(", ")},
-		{toneOfCount(w.Failed, warn), v.Say("%d failed", w.Failed)},
-		{plain, v.Say(", ") + v.Say("%d moved", w.Moved) + v.Say(", ")},
-		{toneOfCount(w.Lost, bad), v.Say("%d lost", w.Lost)},
+		{plain, "  " + f.Count(w.Requests, "request", "requests") + f.Say(", ")},
+		{toneOfCount(w.Failed, warn), f.Say("%d failed", w.Failed)},
+		{plain, f.Say(", ") + f.Say("%d moved", w.Moved) + f.Say(", ")},
+		{toneOfCount(w.Lost, bad), f.Say("%d lost", w.Lost)},
 	}
 	if w.Slowest > 0 {
-		spans = append(spans, span{dim, "  " + v.Say("slowest answer %s", length(w.Slowest))})
+		spans = append(spans, span{dim, "  " + f.Say("slowest answer %s", length(w.Slowest))})
 	}
 	return spans
 }
@@ -50,26 +50,26 @@ func toneOfCount(n int, t tone) tone {
 
 // watchFacts returns the events of a watch, then the outages that clients met, then
 // the guarantees.
-func (v formatter) watchFacts(report gate.Report) []fact {
+func (f formatter) watchFacts(report gate.Report) []fact {
 	var list []fact
 	for _, n := range report.Nodes {
-		if spans := v.nodeSpans(n); len(spans) > 0 {
+		if spans := f.nodeSpans(n); len(spans) > 0 {
 			list = append(list, fact{"node", spans})
 		}
 	}
 	shown := report.Moves[:min(len(report.Moves), maxShownMoves)]
 	for _, m := range shown {
-		list = append(list, fact{moveLabel(m), v.moveSpans(m)})
+		list = append(list, fact{moveLabel(m), f.moveSpans(m)})
 	}
 	if more := report.Moved + report.Lost - len(shown); len(report.Moves) > len(shown) {
-		list = append(list, fact{"moved", []span{{dim, v.Say("… and %d more moves and losses", more)}}})
+		list = append(list, fact{"moved", []span{{dim, f.Say("… and %d more moves and losses", more)}}})
 	}
-	list = append(list, fact{"outage", v.outageSpans(v.Say("sessions"), report.Session)}, fact{"outage", v.outageSpans(v.Say("new clients"), report.NewClient)})
+	list = append(list, fact{"outage", f.outageSpans(f.Say("sessions"), report.Session)}, fact{"outage", f.outageSpans(f.Say("new clients"), report.NewClient)})
 	for _, g := range report.Guarantees {
-		list = append(list, fact{"guarantee", v.guaranteeSpans(g)})
+		list = append(list, fact{"guarantee", f.guaranteeSpans(g)})
 	}
 	for _, d := range report.Doubts {
-		list = append(list, fact{"doubt", []span{toned(doubt, v.phrase(d))}})
+		list = append(list, fact{"doubt", []span{toned(doubt, f.phrase(d))}})
 	}
 	return list
 }
@@ -79,21 +79,21 @@ const maxShownMoves = 20
 
 // nodeSpans returns the interruptions of a node and its change of version; none if
 // there was neither.
-func (v formatter) nodeSpans(node gate.NodeReport) []span {
+func (f formatter) nodeSpans(node gate.NodeReport) []span {
 	var parts []string
 	for i, d := range node.Downs {
 		if i == 3 {
-			parts = append(parts, v.Say("and %d more times", len(node.Downs)-i))
+			parts = append(parts, f.Say("and %d more times", len(node.Downs)-i))
 			break
 		}
 		if d.Ongoing {
-			parts = append(parts, v.Say("did not answer from %s until the end of the watch", d.FirstBad))
+			parts = append(parts, f.Say("did not answer from %s until the end of the watch", d.FirstBad))
 		} else {
-			parts = append(parts, v.Say("did not answer from %s to %s", d.FirstBad, d.FirstGood))
+			parts = append(parts, f.Say("did not answer from %s to %s", d.FirstBad, d.FirstGood))
 		}
 	}
 	if len(parts) == 0 && !node.Restarted.IsZero() {
-		parts = append(parts, v.Say("was restarted"))
+		parts = append(parts, f.Say("was restarted"))
 	}
 	if node.Before != node.After && node.After != "" {
 		parts = append(parts, cleanWord(node.Before)+" → "+cleanWord(node.After))
@@ -101,7 +101,7 @@ func (v formatter) nodeSpans(node gate.NodeReport) []span {
 	if len(parts) == 0 {
 		return nil
 	}
-	return []span{{bold, CleanName(node.Node)}, {plain, "  " + strings.Join(parts, v.Say(", "))}}
+	return []span{{bold, CleanName(node.Node)}, {plain, "  " + strings.Join(parts, f.Say(", "))}}
 }
 
 func moveLabel(m gate.Move) string {
@@ -112,87 +112,87 @@ func moveLabel(m gate.Move) string {
 }
 
 // moveSpans returns the time of a move, its nodes, the outcome and the cause.
-func (v formatter) moveSpans(move gate.Move) []span {
-	nodes := v.Say("on %s", CleanName(move.From))
+func (f formatter) moveSpans(move gate.Move) []span {
+	nodes := f.Say("on %s", CleanName(move.From))
 	if move.Moved() {
 		nodes = CleanName(move.From) + " → " + CleanName(move.To)
 	}
-	outcome := toned(good, v.Say("kept"))
+	outcome := toned(good, f.Say("kept"))
 	switch move.SessionOutcome {
 	case probes.SessionLost:
-		outcome = toned(bad, v.Say("lost"))
+		outcome = toned(bad, f.Say("lost"))
 	case probes.SessionStale:
-		outcome = toned(bad, v.Say("rolled back"))
+		outcome = toned(bad, f.Say("rolled back"))
 	case probes.SessionUnknown:
-		outcome = toned(doubt, v.Say("outcome unknown"))
+		outcome = toned(doubt, f.Say("outcome unknown"))
 	}
-	reason := span{plain, "  " + v.phrase(move.Reason)}
+	reason := span{plain, "  " + f.phrase(move.Reason)}
 	if move.Cause == gate.CauseUnexplained {
 		reason.tone = bad
 	}
 	return []span{
-		{dim, v.Say("%s", move.At) + "  "}, {plain, nodes + "  "}, outcome, reason, {dim, "  " + string(move.Session)},
+		{dim, f.Say("%s", move.At) + "  "}, {plain, nodes + "  "}, outcome, reason, {dim, "  " + string(move.Session)},
 	}
 }
 
-func (v formatter) outageSpans(clients string, outage gate.Outage) []span {
+func (f formatter) outageSpans(clients string, outage gate.Outage) []span {
 	if outage.IsZero() {
-		return []span{toned(good, v.Say("%s: no outage", clients))}
+		return []span{toned(good, f.Say("%s: no outage", clients))}
 	}
-	text := v.Say("%s: outage of %s to %s", clients, length(outage.AtLeast()), length(outage.AtMost()))
+	text := f.Say("%s: outage of %s to %s", clients, length(outage.AtLeast()), length(outage.AtMost()))
 	if outage.Ongoing {
-		text = v.Say("%s: outage ongoing, %s until the end of the watch", clients, length(outage.AtMost()))
+		text = f.Say("%s: outage ongoing, %s until the end of the watch", clients, length(outage.AtMost()))
 	}
-	details := v.Say("%s", outage.FirstBad) + v.Say(", ") + v.Count(outage.Failed, "request", "requests")
+	details := f.Say("%s", outage.FirstBad) + f.Say(", ") + f.Count(outage.Failed, "request", "requests")
 	if outage.Node != "" {
-		details += v.Say(", ") + v.Say("on %s", CleanName(outage.Node))
+		details += f.Say(", ") + f.Say("on %s", CleanName(outage.Node))
 	}
 	switch {
 	case outage.Error != "":
-		details = v.Say("%s: %s", details, v.reason(outage.Error))
+		details = f.Say("%s: %s", details, f.reason(outage.Error))
 	case outage.Status != 0:
-		details = v.Say("%s: HTTP %d", details, outage.Status)
+		details = f.Say("%s: HTTP %d", details, outage.Status)
 	}
 	return []span{toned(warn, text), {dim, "  " + details}}
 }
 
 // guaranteeSpans returns a guarantee, and why it was not kept.
-func (v formatter) guaranteeSpans(g gate.Guarantee) []span {
+func (f formatter) guaranteeSpans(g gate.Guarantee) []span {
 	t := toneOf(g.Kept)
 	if g.Kept == checks.No {
 		t = toneOfSeverity(g.Severity)
 	}
-	spans := []span{toned(t, v.phrase(g.Name))}
+	spans := []span{toned(t, f.phrase(g.Name))}
 	if len(g.Reasons) == 0 {
 		return spans
 	}
-	text := "  " + v.phrase(g.Reasons[0])
+	text := "  " + f.phrase(g.Reasons[0])
 	if more := len(g.Reasons) - 1; more > 0 {
-		text += " " + v.Say("(and %d more)", more)
+		text += " " + f.Say("(and %d more)", more)
 	}
 	return append(spans, span{dim, text})
 }
 
 // answerText returns a summary as one line: "6 sessions lost, 12 moved; longest outage
 // 3.4 s".
-func (v formatter) answerText(a gate.Summary) string {
-	text := v.Say("%s lost, %d moved", v.Count(a.Lost, "session", "sessions"), a.Moved)
+func (f formatter) answerText(a gate.Summary) string {
+	text := f.Say("%s lost, %d moved", f.Count(a.Lost, "session", "sessions"), a.Moved)
 	if a.Sessions == 0 {
-		text = v.Say("no session was watched")
+		text = f.Say("no session was watched")
 	}
 	if a.LongestOutage > 0 {
-		text = v.Say("%s; longest outage %s", text, length(a.LongestOutage))
+		text = f.Say("%s; longest outage %s", text, length(a.LongestOutage))
 	} else {
-		text = v.Say("%s; no outage", text)
+		text = f.Say("%s; no outage", text)
 	}
 	if a.Incomplete {
-		text = v.Say("%s; incomplete (see the doubts)", text)
+		text = f.Say("%s; incomplete (see the doubts)", text)
 	}
 	return text
 }
 
 // answerSpan returns answerText with its tone.
-func (v formatter) answerSpan(a gate.Summary) span {
+func (f formatter) answerSpan(a gate.Summary) span {
 	t := good
 	switch {
 	case a.Lost > 0:
@@ -202,7 +202,7 @@ func (v formatter) answerSpan(a gate.Summary) span {
 	case a.LongestOutage > 0:
 		t = warn
 	}
-	return toned(t, v.answerText(a))
+	return toned(t, f.answerText(a))
 }
 
 // WatchSummary returns the sessions and nodes that a watch has begun to watch.

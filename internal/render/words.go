@@ -63,19 +63,19 @@ func CleanSentence(s string) string { return Clean(s, maxSentence) }
 type formatter struct{ phrase.Reader }
 
 // message returns a message of a check.
-func (v formatter) message(m checks.Message) string { return CleanSentence(v.Message(m)) }
+func (f formatter) message(m checks.Message) string { return CleanSentence(f.Message(m)) }
 
 // phrase returns a text of a watch.
-func (v formatter) phrase(p phrase.Phrase) string { return CleanSentence(p.In(v.Reader)) }
+func (f formatter) phrase(p phrase.Phrase) string { return CleanSentence(p.In(f.Reader)) }
 
 // reason returns the reason for which a request failed.
-func (v formatter) reason(text string) string { return Clean(v.Language.Reason(text), maxError) }
+func (f formatter) reason(text string) string { return Clean(f.Language.Reason(text), maxError) }
 
 // language is the language of texts of package alerting.
-func (v formatter) language() alerting.Language { return alerting.Language(v.Language) }
+func (f formatter) language() alerting.Language { return alerting.Language(f.Language) }
 
 // moment formats a time with its date and zone.
-func (v formatter) moment(t time.Time) string { return v.In(t).Format(time.DateTime + " MST") }
+func (f formatter) moment(t time.Time) string { return f.In(t).Format(time.DateTime + " MST") }
 
 // CleanNames joins ids with commas.
 func CleanNames(ids []string) string {

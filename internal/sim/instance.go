@@ -59,10 +59,10 @@ func (in *instance) Requested(q checks.Request) {
 }
 
 // Judged implements monitor.Observer.
-func (in *instance) Judged(j monitor.RoundResult) {
+func (in *instance) Judged(r monitor.RoundResult) {
 	in.decide(func(at time.Time) alerting.Decision {
-		in.incidents.ObserveNodes(at, j.Cluster.Name, func(since time.Time) []string { return alerting.TouchedIn(j.Cluster, j.Report, since) })
-		return in.incidents.Observe(at, j.Cluster.Name, j.Changes, j.ActiveFindings)
+		in.incidents.ObserveNodes(at, r.Cluster.Name, func(since time.Time) []string { return alerting.TouchedIn(r.Cluster, r.Report, since) })
+		return in.incidents.Observe(at, r.Cluster.Name, r.Changes, r.ActiveFindings)
 	})
 }
 

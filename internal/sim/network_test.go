@@ -135,15 +135,15 @@ func TestNetworkSpeaksBoth(t *testing.T) {
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })}
 		go server.Serve(ln)
 		defer server.Close()
-		w := &environment{network: n, cluster: &demo.Cluster{}}
-		trusted, err := w.certify()
+		e := &environment{network: n, cluster: &demo.Cluster{}}
+		trusted, err := e.certify()
 		must.Succeed(t, err)
 		client := &http.Client{Transport: &http.Transport{DialContext: n.DialContext, DisableKeepAlives: true, TLSClientConfig: trusted}}
 		for _, step := range []struct {
 			scheme string
 			config *tls.Config
 			served bool
-		}{{"http", w.valid, true}, {"https", w.valid, true}, {"http", w.expired, true}, {"https", w.expired, false}} {
+		}{{"http", e.valid, true}, {"https", e.valid, true}, {"http", e.expired, true}, {"https", e.expired, false}} {
 			n.SetTLS(ln.Addr().String(), step.config)
 			resp, err := client.Get(step.scheme + "://" + ln.Addr().String())
 			if (err == nil) != step.served {

@@ -126,46 +126,46 @@ func Run(ctx context.Context, schedule Schedule) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("simulating seed %d: %w", schedule.Seed, err)
 	}
-	w, err := schedule.environment()
+	e, err := schedule.environment()
 	if err != nil {
 		return Result{}, fmt.Errorf("simulating seed %d: %w", schedule.Seed, err)
 	}
-	defer w.close()
+	defer e.close()
 	r := Result{Schedule: schedule, Began: time.Now()}
-	if err := w.play(ctx, schedule, steps); err != nil {
+	if err := e.play(ctx, schedule, steps); err != nil {
 		return Result{}, fmt.Errorf("simulating seed %d: %w", schedule.Seed, err)
 	}
-	r.Requests, r.Failures, r.Notifications = w.population.Log().Requests(), w.failures.list, w.instance.notifications
+	r.Requests, r.Failures, r.Notifications = e.population.Log().Requests(), e.failures.list, e.instance.notifications
 	return r, nil
 }
 
 // environment starts the cluster and creates the users and the monitor.
 func (s Schedule) environment() (*environment, error) {
-	w := &environment{network: NewNetwork(s.Seed, latency), sessions: newStore(), failures: failureLog{page: s.Setup.page().Path}}
+	e := &environment{network: NewNetwork(s.Seed, latency), sessions: newStore(), failures: failureLog{page: s.Setup.page().Path}}
 	var err error
-	if w.cluster, err = s.Setup.start(w.network, w.sessions, w.failures.add); err != nil {
+	if e.cluster, err = s.Setup.start(e.network, e.sessions, e.failures.add); err != nil {
 		return nil, err
 	}
-	cfg, err := s.Setup.config(w.cluster)
+	cfg, err := s.Setup.config(e.cluster)
 	if err != nil {
-		w.cluster.Close()
+		e.cluster.Close()
 		return nil, err
 	}
 	cluster := cfg.Clusters[0]
-	cluster.Dial = w.network.DialContext
+	cluster.Dial = e.network.DialContext
 	if s.Setup.TLS {
-		if cluster.TLS, err = w.encrypt(); err != nil {
-			w.cluster.Close()
+		if cluster.TLS, err = e.encrypt(); err != nil {
+			e.cluster.Close()
 			return nil, err
 		}
 	}
-	w.instance = newInstance(cfg, s.Seed)
-	w.population = users.New(users.Config{
-		URL: s.Setup.url(w.cluster.Balancer.URL()), Page: s.Setup.page(), Sticky: s.Setup.Policy != "shared", TLS: cluster.TLS,
-		Users: populationSize, Pacings: pacings, Seed: s.Seed, ClientHeader: clientHeader, Dial: w.network.DialContext,
+	e.instance = newInstance(cfg, s.Seed)
+	e.population = users.New(users.Config{
+		URL: s.Setup.url(e.cluster.Balancer.URL()), Page: s.Setup.page(), Sticky: s.Setup.Policy != "shared", TLS: cluster.TLS,
+		Users: populationSize, Pacings: pacings, Seed: s.Seed, ClientHeader: clientHeader, Dial: e.network.DialContext,
 		Timeout: cluster.Limits.Timeout, // users give up after the configured limit
 	})
-	return w, nil
+	return e, nil
 }
 
 // encrypt gives a valid certificate to nodes and balancer, and returns the configuration

@@ -13,11 +13,11 @@ import (
 )
 
 func stop(node string) func(*environment) error {
-	return func(w *environment) error { return w.cluster.StopNode(node) }
+	return func(e *environment) error { return e.cluster.StopNode(node) }
 }
 
 func launch(node string) func(*environment) error {
-	return func(w *environment) error { return w.cluster.StartNode(node) }
+	return func(e *environment) error { return e.cluster.StartNode(node) }
 }
 
 // outage stops the nodes and starts them again.
@@ -50,7 +50,7 @@ func deployBlueGreen(o Operation, s Setup) []step { return announced(o, blueGree
 func announced(o Operation, steps []step) (list []step) {
 	name := "deployment at " + o.At.String()
 	announce := func(over bool) func(*environment) error {
-		return func(w *environment) error { w.instance.announce(name, over); return nil }
+		return func(e *environment) error { e.instance.announce(name, over); return nil }
 	}
 	list = append(list, step{0, "announce a deployment", announce(false)})
 	end := time.Duration(0)
@@ -85,12 +85,12 @@ func flap(o Operation, _ Setup) (list []step) {
 func partition(o Operation, _ Setup) (list []step) {
 	for _, node := range o.Nodes {
 		set := func(silent bool) func(*environment) error {
-			return func(w *environment) error {
-				n, err := w.cluster.Node(node)
+			return func(e *environment) error {
+				n, err := e.cluster.Node(node)
 				if err != nil {
 					return err
 				}
-				w.network.SetPartitioned(n.Addr(), silent)
+				e.network.SetPartitioned(n.Addr(), silent)
 				if silent {
 					n.Kill()
 					return nil
@@ -105,8 +105,8 @@ func partition(o Operation, _ Setup) (list []step) {
 
 func balancerDown(o Operation, _ Setup) []step {
 	return []step{
-		{0, "stop the balancer", func(w *environment) error { w.cluster.Balancer.Stop(); return nil }},
-		{o.For, "start the balancer", func(w *environment) error { return w.cluster.Balancer.Start() }},
+		{0, "stop the balancer", func(e *environment) error { e.cluster.Balancer.Stop(); return nil }},
+		{o.For, "start the balancer", func(e *environment) error { return e.cluster.Balancer.Start() }},
 	}
 }
 
@@ -123,8 +123,8 @@ func withUndo(do, undo func(*environment, string) error) func(Operation, Setup) 
 			node = o.Nodes[0]
 		}
 		return []step{
-			{0, o.Kind + " " + node, func(w *environment) error { return do(w, node) }},
-			{o.For, "undo " + o.Kind + " " + node, func(w *environment) error { return undo(w, node) }},
+			{0, o.Kind + " " + node, func(e *environment) error { return do(e, node) }},
+			{o.For, "undo " + o.Kind + " " + node, func(e *environment) error { return undo(e, node) }},
 		}
 	}
 }
@@ -160,17 +160,17 @@ func (e *environment) listed(n *demo.Node) bool {
 func scaleOut(o Operation, _ Setup) []step {
 	var added *demo.Node
 	return []step{
-		{0, "add a node", func(w *environment) (err error) {
-			added, err = w.cluster.ScaleOut()
+		{0, "add a node", func(e *environment) (err error) {
+			added, err = e.cluster.ScaleOut()
 			return err
 		}},
-		{o.For, "take the added node away", func(w *environment) error {
-			if w.listed(added) { // another operation may have replaced the whole list
-				if err := w.cluster.RemoveServer(added.ID()); err != nil {
+		{o.For, "take the added node away", func(e *environment) error {
+			if e.listed(added) { // another operation may have replaced the whole list
+				if err := e.cluster.RemoveServer(added.ID()); err != nil {
 					return err
 				}
 			}
-			return w.cluster.StopNode(added.ID())
+			return e.cluster.StopNode(added.ID())
 		}},
 	}
 }
@@ -181,27 +181,27 @@ func scaleOut(o Operation, _ Setup) []step {
 func blueGreen(o Operation, s Setup) []step {
 	var started []string
 	return []step{
-		{0, "switch to new nodes", func(w *environment) (err error) {
-			if w.switched {
+		{0, "switch to new nodes", func(e *environment) (err error) {
+			if e.switched {
 				return nil
 			}
-			w.switched = true
-			started, err = w.cluster.Switch()
+			e.switched = true
+			started, err = e.cluster.Switch()
 			return err
 		}},
-		{o.For, "switch back", func(w *environment) error {
+		{o.For, "switch back", func(e *environment) error {
 			if started == nil {
 				return nil
 			}
 			var before []balance.Server
-			for _, n := range w.cluster.Nodes[:s.Nodes] {
+			for _, n := range e.cluster.Nodes[:s.Nodes] {
 				before = append(before, balance.Server{Name: n.Addr(), Weight: 1})
 			}
-			errs := []error{w.cluster.Balancer.Reload(before)}
+			errs := []error{e.cluster.Balancer.Reload(before)}
 			for _, node := range started {
-				errs = append(errs, w.cluster.StopNode(node))
+				errs = append(errs, e.cluster.StopNode(node))
 			}
-			w.switched = false
+			e.switched = false
 			return errors.Join(errs...)
 		}},
 	}
@@ -211,36 +211,36 @@ func blueGreen(o Operation, s Setup) []step {
 // expired.
 func expiry(o Operation, _ Setup) []step {
 	set := func(config func(*environment) *tls.Config) func(*environment) error {
-		return func(w *environment) error {
-			addresses := []string{w.cluster.Balancer.Addr()}
+		return func(e *environment) error {
+			addresses := []string{e.cluster.Balancer.Addr()}
 			for i, node := range o.Nodes {
-				n, err := w.cluster.Node(node)
+				n, err := e.cluster.Node(node)
 				if err != nil {
 					return err
 				}
 				addresses = append(addresses[:i], n.Addr())
 			}
 			for _, addr := range addresses {
-				w.network.SetTLS(addr, config(w))
+				e.network.SetTLS(addr, config(e))
 			}
 			return nil
 		}
 	}
 	return []step{
-		{0, "present an expired certificate", set(func(w *environment) *tls.Config { return w.expired })},
-		{o.For, "present a valid certificate", set(func(w *environment) *tls.Config { return w.valid })},
+		{0, "present an expired certificate", set(func(e *environment) *tls.Config { return e.expired })},
+		{o.For, "present a valid certificate", set(func(e *environment) *tls.Config { return e.valid })},
 	}
 }
 
-func reverse(w *environment, _ string) error { return w.cluster.ReverseServers() }
+func reverse(e *environment, _ string) error { return e.cluster.ReverseServers() }
 
 // serverState sets the state of a listed server.
 func serverState(s demo.ServerState) func(*environment, string) error {
-	return func(w *environment, node string) error {
-		if n, err := w.cluster.Node(node); err != nil || !w.listed(n) {
+	return func(e *environment, node string) error {
+		if n, err := e.cluster.Node(node); err != nil || !e.listed(n) {
 			return err
 		}
-		return w.cluster.SetServerState(node, s)
+		return e.cluster.SetServerState(node, s)
 	}
 }
 
@@ -249,8 +249,8 @@ func fault(change func(f *demo.NodeFaults, on bool)) func(Operation, Setup) []st
 	return func(o Operation, _ Setup) (list []step) {
 		for _, node := range o.Nodes {
 			set := func(on bool) func(*environment) error {
-				return func(w *environment) error {
-					n, err := w.cluster.Node(node)
+				return func(e *environment) error {
+					n, err := e.cluster.Node(node)
 					if err != nil {
 						return err
 					}
@@ -272,8 +272,8 @@ func failPage(o Operation, s Setup) []step {
 // scatter switches the balancer to round robin.
 func scatter(o Operation, _ Setup) []step {
 	set := func(m probes.Method) func(*environment) error {
-		return func(w *environment) error {
-			w.cluster.Balancer.Change(func(f *demo.BalancerFaults) { f.Method = m })
+		return func(e *environment) error {
+			e.cluster.Balancer.Change(func(f *demo.BalancerFaults) { f.Method = m })
 			return nil
 		}
 	}
@@ -283,8 +283,8 @@ func scatter(o Operation, _ Setup) []step {
 // cache adds a cache that gives one session to all clients without a cookie.
 func cache(o Operation, _ Setup) []step {
 	set := func(c demo.CacheConfig) func(*environment) error {
-		return func(w *environment) error {
-			w.cluster.Balancer.Change(func(f *demo.BalancerFaults) { f.Cache = c })
+		return func(e *environment) error {
+			e.cluster.Balancer.Change(func(f *demo.BalancerFaults) { f.Cache = c })
 			return nil
 		}
 	}
@@ -294,35 +294,35 @@ func cache(o Operation, _ Setup) []step {
 
 func storeDown(o Operation, _ Setup) []step {
 	return []step{
-		{0, "stop the session store", func(w *environment) error {
-			w.sessions.set(true)
-			w.cluster.Redis.Stop()
+		{0, "stop the session store", func(e *environment) error {
+			e.sessions.set(true)
+			e.cluster.Redis.Stop()
 			return nil
 		}},
-		{o.For, "start the session store", func(w *environment) error {
-			w.sessions.set(false)
-			return w.cluster.Redis.Start()
+		{o.For, "start the session store", func(e *environment) error {
+			e.sessions.set(false)
+			return e.cluster.Redis.Start()
 		}},
 	}
 }
 
 // storeFailover stops the session store and starts a replica that has no session.
 func storeFailover(o Operation, s Setup) []step {
-	return append(storeDown(o, s), step{o.For, "the replica is empty", func(w *environment) error { w.sessions.flush(); return nil }})
+	return append(storeDown(o, s), step{o.For, "the replica is empty", func(e *environment) error { e.sessions.flush(); return nil }})
 }
 
 // packetLoss makes a twentieth of all connects lose packets.
 func packetLoss(o Operation, _ Setup) []step {
 	set := func(share float64) func(*environment) error {
-		return func(w *environment) error { w.network.Lose(share); return nil }
+		return func(e *environment) error { e.network.Lose(share); return nil }
 	}
 	return []step{{0, "lose packets", set(0.05)}, {o.For, "lose no more packets", set(0)}}
 }
 
 // starveProber delays all jobs of the monitor.
 func starveProber(o Operation, _ Setup) []step {
-	return []step{{0, "keep the prober busy", func(w *environment) error {
-		w.instance.delay(time.Now().Add(o.For))
+	return []step{{0, "keep the prober busy", func(e *environment) error {
+		e.instance.delay(time.Now().Add(o.For))
 		return nil
 	}}}
 }

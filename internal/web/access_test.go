@@ -20,8 +20,8 @@ import (
 // TestWhoMayWrite: without users in the web configuration, changes require a token or the
 // admin socket. The source address does not matter.
 func TestWhoMayWrite(t *testing.T) {
-	w := newFakeDaemon(healthyCluster("shop", 2))
-	s := w.server(t)
+	d := newFakeDaemon(healthyCluster("shop", 2))
+	s := d.server(t)
 	token, _, err := s.access.tokens.add(time.Hour)
 	must.Succeed(t, err)
 	ended, _, err := s.access.tokens.add(-time.Hour)
@@ -54,7 +54,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"another origin with the cookie", "10.0.0.7:50000", "watch.example", []string{"Cookie", tokenCookie + "=" + token, "Origin", "https://evil.example"}, false, 403},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w.reloads = 0
+			d.reloads = 0
 			r := httptest.NewRequest(http.MethodPost, "/-/reload", nil)
 			r.RemoteAddr, r.Host = test.peer, test.host
 			if test.admin {
@@ -65,8 +65,8 @@ func TestWhoMayWrite(t *testing.T) {
 			}
 			got := httptest.NewRecorder()
 			s.ServeHTTP(got, r)
-			if got.Code != test.want || (w.reloads > 0) != (test.want == 204) {
-				t.Errorf("got %d after %d reloads, want %d", got.Code, w.reloads, test.want)
+			if got.Code != test.want || (d.reloads > 0) != (test.want == 204) {
+				t.Errorf("got %d after %d reloads, want %d", got.Code, d.reloads, test.want)
 			}
 		})
 	}
@@ -248,8 +248,8 @@ func TestWhoMayRead(t *testing.T) {
 		{"another address of the machine", "10.0.0.9:9748", "monitor.example:9748", nil, 200},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newFakeDaemon(healthyCluster("shop", 2))
-			s := w.server(t, func(c *Config) { c.ExternalURL = external })
+			d := newFakeDaemon(healthyCluster("shop", 2))
+			s := d.server(t, func(c *Config) { c.ExternalURL = external })
 			for _, path := range []string{"/", "/api/v1/clusters", "/metrics", "/probe?cluster=shop", "/-/healthy"} {
 				r := askedAt(t, path, test.local, test.host)
 				for i := 0; i+1 < len(test.headers); i += 2 {
@@ -261,7 +261,7 @@ func TestWhoMayRead(t *testing.T) {
 					t.Errorf("%s: got %d %s, want %d", path, got.Code, got.Body, test.want)
 				}
 			}
-			if asked := len(w.asked()); (asked > 0) != (test.want == 200) {
+			if asked := len(d.asked()); (asked > 0) != (test.want == 200) {
 				t.Errorf("got %d rounds", asked)
 			}
 		})

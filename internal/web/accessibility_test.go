@@ -53,11 +53,11 @@ func (b *browser) listen() (all []element) {
 // TestScreenReaders: a page has one of each landmark, and all controls, drawings, tables and
 // headings have names.
 func TestScreenReaders(t *testing.T) {
-	w := everyKindOfCluster()
-	b := browse(t, w.server(t))
+	d := everyKindOfCluster()
+	b := browse(t, d.server(t))
 	landmarks := []string{"banner", "navigation", "main", "contentinfo"}
 	named := []string{"button", "link", "combobox", "textbox", "heading", "image", "table", "region", "DisclosureTriangle", "columnheader", "rowheader"}
-	for _, path := range everyPage(w) {
+	for _, path := range everyPage(d) {
 		if path == "/nowhere" {
 			continue // the browser logs the error status
 		}
@@ -111,8 +111,8 @@ func TestFocusIsSeen(t *testing.T) {
 
 // TestNewsAreAnnouncedOnce: a live region changes only when its text changes.
 func TestNewsAreAnnouncedOnce(t *testing.T) {
-	w := newFakeDaemon(healthyCluster("shop", 2), healthyCluster("docs", 2))
-	s := w.server(t)
+	d := newFakeDaemon(healthyCluster("shop", 2), healthyCluster("docs", 2))
+	s := d.server(t)
 	b := browse(t, s)
 	b.open("/")
 	b.await(`!document.getElementById("live").hidden`)
@@ -129,7 +129,7 @@ func TestNewsAreAnnouncedOnce(t *testing.T) {
 		return true;
 	})()`)
 	for i, next := range []*fakeCluster{redisDown("shop"), redisDown("shop"), healthyCluster("shop", 2)} {
-		w.replaceCluster(next)
+		d.replaceCluster(next)
 		s.config.Live.Publish("shop")
 		b.await(fmt.Sprintf(`Number(document.body.dataset.fetched) === %d`, i+1))
 	}
@@ -234,13 +234,13 @@ func axeScript(t *testing.T) string {
 // wide screen with dark colors, with everything unfolded.
 func TestAxe(t *testing.T) {
 	axe := axeScript(t)
-	w := newFakeDaemon(redisDown("shop"), nodeDown("portal", 4), ejected("docs"), unprobed("intranet"))
-	w.deadLetters = []DeadLetter{{}}
-	pages := append(slices.DeleteFunc(everyPage(w), func(path string) bool { return path == "/nowhere" }),
+	d := newFakeDaemon(redisDown("shop"), nodeDown("portal", 4), ejected("docs"), unprobed("intranet"))
+	d.deadLetters = []DeadLetter{{}}
+	pages := append(slices.DeleteFunc(everyPage(d), func(path string) bool { return path == "/nowhere" }),
 		"/report", "/incidents?cluster=portal&severity=warning&state=resolved", "/clusters/portal?range=24h")
-	w.silences = []alerting.Silence{{ID: "1", Cluster: "shop", From: testTime, To: testTime.Add(time.Hour)}}
+	d.silences = []alerting.Silence{{ID: "1", Cluster: "shop", From: testTime, To: testTime.Add(time.Hour)}}
 	for scheme, width := range map[string]int64{"light": 390, "dark": 1280} {
-		b := browse(t, w.server(t), &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
+		b := browse(t, d.server(t), &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
 		b.do(chromedp.EmulateViewport(width, 900))
 		for _, language := range languages {
 			for _, path := range pages {

@@ -138,10 +138,10 @@ func TestProblems(t *testing.T) {
 
 // TestInternalErrorsAreHidden: the text of internal errors is not sent.
 func TestInternalErrorsAreHidden(t *testing.T) {
-	w := newFakeDaemon(healthyCluster("shop", 2))
-	w.broken = errors.New("opening /var/lib/stickwatch.db: disk I/O error")
+	d := newFakeDaemon(healthyCluster("shop", 2))
+	d.broken = errors.New("opening /var/lib/stickwatch.db: disk I/O error")
 	for _, path := range []string{"/api/v1/incidents", "/api/v1/history?cluster=shop", "/api/v1/silences"} {
-		got := send(w.server(t), "GET", path, "")
+		got := send(d.server(t), "GET", path, "")
 		if got.Code != http.StatusInternalServerError || strings.Contains(got.Body.String(), "stickwatch.db") {
 			t.Errorf("%s: got %d %s", path, got.Code, got.Body)
 		}
@@ -149,7 +149,7 @@ func TestInternalErrorsAreHidden(t *testing.T) {
 }
 
 func TestIncidents(t *testing.T) {
-	w := newFakeDaemon(redisDown("shop"), nodeDown("portal", 3))
+	d := newFakeDaemon(redisDown("shop"), nodeDown("portal", 3))
 	for query, want := range map[string][]string{
 		"":                                  {"20260314T115811000-shop", "20260314T114111000-portal", "20260314T080311000-portal-over"},
 		"?cluster=portal":                   {"20260314T114111000-portal", "20260314T080311000-portal-over"},
@@ -160,12 +160,12 @@ func TestIncidents(t *testing.T) {
 		"?cluster=shop&since=30m&until=10m": {},
 	} {
 		got := []string{}
-		for _, i := range decoded[wireIncidents](t, send(w.server(t), "GET", "/api/v1/incidents"+query, "")).Incidents {
+		for _, i := range decoded[wireIncidents](t, send(d.server(t), "GET", "/api/v1/incidents"+query, "")).Incidents {
 			got = append(got, i.ID)
 		}
 		expect.Equal(t, fmt.Sprintf("%q", query), want, got)
 	}
-	one := decoded[wire.Incident](t, send(w.server(t), "GET", "/api/v1/incidents/20260314T115811000-shop", ""))
+	one := decoded[wire.Incident](t, send(d.server(t), "GET", "/api/v1/incidents/20260314T115811000-shop", ""))
 	if one.Code != "dependency_down" || len(one.Findings) != 4 || one.Findings[3].ExplainedBy != "dependency_down/Redis Server" || one.DurationMS != 300_000 {
 		t.Errorf("got %+v", one)
 	}
@@ -196,8 +196,8 @@ func TestHistory(t *testing.T) {
 
 // TestSilence: create, list and expire a silence.
 func TestSilence(t *testing.T) {
-	w := newFakeDaemon(healthyCluster("shop", 2))
-	s := w.server(t)
+	d := newFakeDaemon(healthyCluster("shop", 2))
+	s := d.server(t)
 	made := send(s, "POST", "/api/v1/silences", `{"cluster": "shop", "node": "node2", "code": "node_down", "reason": "kernel\u001b update", "duration": "2h"}`)
 	silence := decoded[wire.Silence](t, made)
 	want := wire.Silence{
@@ -223,27 +223,27 @@ func TestSilence(t *testing.T) {
 
 // TestSilenceOfEverything: it must be explicit.
 func TestSilenceOfEverything(t *testing.T) {
-	w := newFakeDaemon(healthyCluster("shop", 2))
-	s := w.server(t)
-	if got := send(s, "POST", "/api/v1/silences", `{"all": true, "duration": "2h"}`); got.Code != http.StatusCreated || len(w.allSilences()) != 1 {
+	d := newFakeDaemon(healthyCluster("shop", 2))
+	s := d.server(t)
+	if got := send(s, "POST", "/api/v1/silences", `{"all": true, "duration": "2h"}`); got.Code != http.StatusCreated || len(d.allSilences()) != 1 {
 		t.Errorf("got status %d: %s", got.Code, got.Body)
 	}
 	form := send(s, "POST", "/silences", "duration=1h", "Content-Type", "application/x-www-form-urlencoded")
-	if form.Code != http.StatusBadRequest || len(w.allSilences()) != 1 {
+	if form.Code != http.StatusBadRequest || len(d.allSilences()) != 1 {
 		t.Errorf("got status %d of a form that is about nothing", form.Code)
 	}
 }
 
 func TestDeployment(t *testing.T) {
-	w := newFakeDaemon(healthyCluster("shop", 2))
-	s := w.server(t)
+	d := newFakeDaemon(healthyCluster("shop", 2))
+	s := d.server(t)
 	begun := decoded[wire.Deployment](t, send(s, "POST", "/api/v1/deployments", `{"cluster": "shop", "name": "11.4.2", "nodes": ["node2"]}`))
 	want := wire.Deployment{ID: "1", Cluster: "shop", Name: "11.4.2", Nodes: []string{"node2"}, From: "2026-03-14T12:03:11.000Z"}
 	expect.Equal(t, "result", want, begun)
 	if got := send(s, "POST", "/api/v1/deployments/1/end", `{"sessions_moved": 12, "sessions_lost": 3, "longest_outage_ms": 3400}`); got.Code != http.StatusNoContent {
 		t.Errorf("got status %d: %s", got.Code, got.Body)
 	}
-	expect.Equal(t, "counts", &alerting.WatchedCounts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}, w.watched)
+	expect.Equal(t, "counts", &alerting.WatchedCounts{Moved: 12, Lost: 3, Longest: 3400 * time.Millisecond}, d.watched)
 	want.ID, want.To = "", want.From
 	expect.Equal(t, "result", []wire.Deployment{want}, decoded[wireDeployments](t, send(s, "GET", "/api/v1/deployments?cluster=shop", "")).Deployments)
 }

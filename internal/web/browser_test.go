@@ -152,8 +152,8 @@ func (b *browser) await(expression string) {
 // TestPageFollows: the page shows changes without a reload, and keeps the focus and the input
 // of the user.
 func TestPageFollows(t *testing.T) {
-	w := newFakeDaemon(nodeDown("portal", 3), healthyCluster("shop", 3))
-	s := w.server(t)
+	d := newFakeDaemon(nodeDown("portal", 3), healthyCluster("shop", 3))
+	s := d.server(t)
 	b := browse(t, s)
 	b.open("/")
 	ask[bool](b, `window.same = true`)
@@ -163,7 +163,7 @@ func TestPageFollows(t *testing.T) {
 		chromedp.Focus(chromedp.CSS("#probe-portal")),
 	)
 
-	w.replaceCluster(redisDown("shop"))
+	d.replaceCluster(redisDown("shop"))
 	s.config.Live.Publish("shop")
 	b.await(`document.querySelector("h1").textContent.startsWith("2 of 2 clusters are failing")`)
 	b.await(`document.querySelectorAll("#incidents article").length === 2`)
@@ -184,7 +184,7 @@ func TestPageFollows(t *testing.T) {
 		chromedp.Click(chromedp.CSS("#incidents article:last-of-type details:last-of-type summary")),
 		chromedp.SendKeys(chromedp.CSS("#incidents article:last-of-type input[name=reason]"), "half a sen"),
 	)
-	w.replaceCluster(healthyCluster("portal", 3))
+	d.replaceCluster(healthyCluster("portal", 3))
 	s.config.Live.Publish("portal")
 	b.await(`document.querySelector("h1").textContent.startsWith("shop is failing: ")`)
 	if got := ask[string](b, `document.querySelector("#incidents article:last-of-type input[name=reason]").value`); got != "half a sen" {
@@ -194,12 +194,12 @@ func TestPageFollows(t *testing.T) {
 
 // TestPageCatchesUp: the page shows changes that happened while it loaded.
 func TestPageCatchesUp(t *testing.T) {
-	w := newFakeDaemon(healthyCluster("shop", 2))
-	s := w.server(t)
+	d := newFakeDaemon(healthyCluster("shop", 2))
+	s := d.server(t)
 	b := browse(t, s)
 	b.open("/")
 	b.await(`!document.getElementById("live").hidden`)
-	w.replaceCluster(redisDown("shop"))
+	d.replaceCluster(redisDown("shop"))
 	s.config.Live.Publish("shop")
 	b.await(`document.querySelector("h1").textContent.startsWith("shop is failing: ")`)
 	if icon := ask[string](b, `document.querySelector("link[rel=icon]").href`); len(icon) == 0 || icon[len(b.url):len(b.url)+len("/static/icon-bd.svg")] != "/static/icon-bd.svg" {
@@ -224,8 +224,8 @@ func TestConnectionLost(t *testing.T) {
 
 // TestButtonsWork uses the keyboard only.
 func TestButtonsWork(t *testing.T) {
-	w := newFakeDaemon(redisDown("shop"))
-	b := browse(t, w.server(t))
+	d := newFakeDaemon(redisDown("shop"))
+	b := browse(t, d.server(t))
 	b.open("/")
 	b.do(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Tab))
 	if got := ask[string](b, `document.activeElement.textContent`); got != "shop" {
@@ -237,11 +237,11 @@ func TestButtonsWork(t *testing.T) {
 	if got := ask[string](b, `location.pathname + " " + document.querySelectorAll("#silences li").length`); got != "/clusters/shop 1" {
 		t.Errorf("after silencing the page is %q", got)
 	}
-	if got := w.allSilences(); len(got) != 1 || got[0].Code != "dependency_down" {
+	if got := d.allSilences(); len(got) != 1 || got[0].Code != "dependency_down" {
 		t.Errorf("got silences %+v", got)
 	}
 	b.submit("#probe-shop")
-	expect.Equal(t, "probed", []string{"shop"}, w.asked())
+	expect.Equal(t, "probed", []string{"shop"}, d.asked())
 }
 
 // lint checks basic requirements of screen readers.
@@ -275,10 +275,10 @@ const lint = `(() => {
 // TestEveryPage checks pages at the width of WCAG 1.4.10: no horizontal overflow, no console
 // messages, and names and structure for screen readers.
 func TestEveryPage(t *testing.T) {
-	w := everyKindOfCluster()
-	b := browse(t, w.server(t))
+	d := everyKindOfCluster()
+	b := browse(t, d.server(t))
 	b.do(chromedp.EmulateViewport(320, 700))
-	for _, path := range everyPage(w) {
+	for _, path := range everyPage(d) {
 		if path == "/nowhere" {
 			continue // the browser logs the error status
 		}

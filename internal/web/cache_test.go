@@ -88,20 +88,20 @@ func TestCacheIsBounded(t *testing.T) {
 
 // TestHistoryIsReadWhenTheClockIsSetBack: the time of pages is that of a database, which may be set back.
 func TestHistoryIsReadWhenTheClockIsSetBack(t *testing.T) {
-	w := newFakeDaemon(healthyCluster("shop", 2))
+	d := newFakeDaemon(healthyCluster("shop", 2))
 	now, clock := testTime, testTime
-	s := w.server(t, func(c *Config) {
+	s := d.server(t, func(c *Config) {
 		c.Now, c.clock, c.CacheFor = func() time.Time { return now }, func() time.Time { return clock }, 10*time.Second
 	})
 	getPage(s, "/")
 	now, clock = now.Add(-time.Hour), clock.Add(9*time.Second)
 	getPage(s, "/")
-	if w.latencyReads != 1 {
-		t.Errorf("got %d reads in nine seconds, want 1", w.latencyReads)
+	if d.latencyReads != 1 {
+		t.Errorf("got %d reads in nine seconds, want 1", d.latencyReads)
 	}
 	clock = clock.Add(time.Second)
 	getPage(s, "/")
-	if w.latencyReads != 2 {
-		t.Errorf("got %d reads in ten seconds, want 2", w.latencyReads)
+	if d.latencyReads != 2 {
+		t.Errorf("got %d reads in ten seconds, want 2", d.latencyReads)
 	}
 }

@@ -123,12 +123,12 @@ const chartHeight = 100
 
 // charts returns the charts of the nodes, each with the latency of its canary, and of the
 // balancer.
-func (v viewContext) charts(p Snapshot, history *clusterHistory) charts {
+func (v viewContext) charts(s Snapshot, history *clusterHistory) charts {
 	var drawn []chart
 	top := scaleMax(history)
-	for _, n := range p.Cluster.Nodes {
-		node := checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: n.ID}
-		canary := checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetCanary, Name: n.ID}
+	for _, n := range s.Cluster.Nodes {
+		node := checks.Target{Cluster: s.Cluster.Name, Kind: checks.TargetNode, Name: n.ID}
+		canary := checks.Target{Cluster: s.Cluster.Name, Kind: checks.TargetCanary, Name: n.ID}
 		c := v.chart(node, history, top)
 		c.Through = linePath(history.points[canary], history.span, top)
 		drawn = append(drawn, c)
@@ -145,12 +145,12 @@ func (v viewContext) charts(p Snapshot, history *clusterHistory) charts {
 	}
 }
 
-func (v viewContext) chart(of checks.Target, r *clusterHistory, top time.Duration) chart {
-	points := r.points[of]
+func (v viewContext) chart(of checks.Target, h *clusterHistory, top time.Duration) chart {
+	points := h.points[of]
 	c := chart{
 		Name: v.targetName(of), Kind: v.kind(of.Kind), Newest: "–",
-		Area: areaPath(points, r.span, top),
-		Line: linePath(points, r.span, top),
+		Area: areaPath(points, h.span, top),
+		Line: linePath(points, h.span, top),
 	}
 	var slowest time.Duration
 	for _, p := range points {
@@ -160,7 +160,7 @@ func (v viewContext) chart(of checks.Target, r *clusterHistory, top time.Duratio
 		}
 	}
 	c.Slowest = v.latency(slowest)
-	c.percentiles = v.percentiles(r.latency(of))
+	c.percentiles = v.percentiles(h.latency(of))
 	return c
 }
 
@@ -186,9 +186,9 @@ func (c *clusterHistory) latency(of checks.Target) checks.Latency {
 
 // scaleMax returns the upper end of the scale: a round number above the highest mean. Single
 // slow responses may exceed it; the number beside the chart includes them.
-func scaleMax(r *clusterHistory) time.Duration {
+func scaleMax(h *clusterHistory) time.Duration {
 	var slowest time.Duration
-	for _, points := range r.points {
+	for _, points := range h.points {
 		for _, p := range points {
 			slowest = max(slowest, p.Mean)
 		}
@@ -314,14 +314,14 @@ func (v viewContext) nodeTimeline(snapshot Snapshot, history *clusterHistory) no
 
 // draw computes the lines. A move from or to an unknown node has no row, so it is only in the
 // list.
-func (n *nodeTimeline) draw(p Snapshot, r *clusterHistory) {
+func (n *nodeTimeline) draw(s Snapshot, h *clusterHistory) {
 	var kept, keptTo, lost, lostTo strings.Builder
-	for _, m := range r.moves {
-		from, to := nodeIndex(p, m.From), nodeIndex(p, m.To)
+	for _, m := range h.moves {
+		from, to := nodeIndex(s, m.From), nodeIndex(s, m.To)
 		if from < 0 || to < 0 || from == to {
 			continue
 		}
-		x, y1, y2 := xOf(r.span, m.At), lineY(from), lineY(to)
+		x, y1, y2 := xOf(h.span, m.At), lineY(from), lineY(to)
 		lines, dots := &kept, &keptTo
 		if !m.Kept {
 			lines, dots = &lost, &lostTo
@@ -336,8 +336,8 @@ func (n *nodeTimeline) draw(p Snapshot, r *clusterHistory) {
 func lineY(i int) int { return i*rowHeight + lineOffset }
 
 // nodeIndex returns the index of a node, which is also its row; -1: none.
-func nodeIndex(p Snapshot, node string) int {
-	return slices.IndexFunc(p.Cluster.Nodes, func(n probes.Node) bool { return n.ID == node })
+func nodeIndex(s Snapshot, node string) int {
+	return slices.IndexFunc(s.Cluster.Nodes, func(n probes.Node) bool { return n.ID == node })
 }
 
 func (v viewContext) move(m checks.Move) moveView {

@@ -64,7 +64,7 @@ func (s *Server) clusterPage(r *http.Request, p *page) error {
 }
 
 // hasSessions reports whether a cluster has sessions to show.
-func hasSessions(p Snapshot) bool { return p.Report.Session.Policy != probes.PolicyNone }
+func hasSessions(s Snapshot) bool { return s.Report.Session.Policy != probes.PolicyNone }
 
 func (s *Server) addClusterIncidents(r *http.Request, view *clusterPageView, v viewContext) error {
 	open, err := s.open(r.Context(), view.Cluster.Name)
@@ -124,8 +124,8 @@ type fact struct {
 const staleAfter = 2 * time.Minute
 
 // stale reports whether the newest round of a cluster is old.
-func (v viewContext) stale(p Snapshot) bool {
-	return !p.Report.Started.IsZero() && v.now.Sub(p.Report.Started) > staleAfter
+func (v viewContext) stale(s Snapshot) bool {
+	return !s.Report.Started.IsZero() && v.now.Sub(s.Report.Started) > staleAfter
 }
 
 func (v viewContext) cluster(snapshot Snapshot, history *clusterHistory) clusterView {
@@ -160,8 +160,8 @@ func (v viewContext) cluster(snapshot Snapshot, history *clusterHistory) cluster
 
 // addProblem selects the most important root cause. Findings are sorted by severity, causes
 // first.
-func (c *clusterView) addProblem(v viewContext, p Snapshot) {
-	for _, m := range activeFindings(p) {
+func (c *clusterView) addProblem(v viewContext, s Snapshot) {
+	for _, m := range activeFindings(s) {
 		if !needsAttention(m.Finding) {
 			continue
 		}

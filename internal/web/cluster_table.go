@@ -62,10 +62,10 @@ func (v viewContext) clusterTable(snapshots []Snapshot, query url.Values, histor
 	}
 	count := make(map[checks.Verdict]int)
 	var named []Snapshot
-	for _, p := range snapshots {
-		if strings.Contains(strings.ToLower(p.Cluster.Name), strings.ToLower(table.Query)) {
-			named = append(named, p)
-			count[verdictOf(p)]++
+	for _, s := range snapshots {
+		if strings.Contains(strings.ToLower(s.Cluster.Name), strings.ToLower(table.Query)) {
+			named = append(named, s)
+			count[verdictOf(s)]++
 		}
 	}
 	table.States = append(table.States, stateLink{v.translate("all"), len(named), table.link(""), true})
@@ -76,11 +76,11 @@ func (v viewContext) clusterTable(snapshots []Snapshot, query url.Values, histor
 		}
 		table.States = append(table.States, stateLink{v.translate(string(state)), count[state], table.link(string(state)), current})
 	}
-	for _, p := range named {
-		if table.State == "" || table.State == string(verdictOf(p)) {
-			row := v.clusterRow(p)
+	for _, s := range named {
+		if table.State == "" || table.State == string(verdictOf(s)) {
+			row := v.clusterRow(s)
 			if history != nil {
-				row.Latency = new(v.percentiles(history.balancers[p.Cluster.Name]))
+				row.Latency = new(v.percentiles(history.balancers[s.Cluster.Name]))
 			}
 			table.Rows = append(table.Rows, row)
 		}
@@ -133,10 +133,10 @@ func needsAttention(f checks.Finding) bool {
 // rootProblem returns the most important finding of a cluster that needs attention. Findings
 // are sorted by severity, causes first. If only consequences need attention, it is the cause,
 // such as an ejection that is not long enough for a warning yet.
-func rootProblem(p Snapshot) (f checks.Finding, found bool) {
-	findings := p.Report.Findings
+func rootProblem(s Snapshot) (f checks.Finding, found bool) {
+	findings := s.Report.Findings
 	i := slices.IndexFunc(findings, needsAttention)
-	if verdict := p.Report.Verdict; i < 0 && (verdict == checks.Failing || verdict == checks.Degraded) {
+	if verdict := s.Report.Verdict; i < 0 && (verdict == checks.Failing || verdict == checks.Degraded) {
 		root := func(f checks.Finding) bool { return f.ExplainedBy == "" }
 		i = slices.IndexFunc(findings, func(f checks.Finding) bool {
 			return root(f) && slices.ContainsFunc(findings, func(other checks.Finding) bool { return other.ExplainedBy == f.Key() })
@@ -154,9 +154,9 @@ func rootProblem(p Snapshot) (f checks.Finding, found bool) {
 // worstFirst orders clusters by how much they need attention: one that cannot be judged comes
 // before a healthy one, and of two failing ones the one with more affected clients first.
 func worstFirst(a, b Snapshot) int {
-	attention := func(p Snapshot) int { return slices.Index(tableStates, verdictOf(p)) }
-	share := func(p Snapshot) float64 {
-		f, _ := rootProblem(p)
+	attention := func(s Snapshot) int { return slices.Index(tableStates, verdictOf(s)) }
+	share := func(s Snapshot) float64 {
+		f, _ := rootProblem(s)
 		return f.Affected.Share
 	}
 	return cmp.Or(cmp.Compare(attention(a), attention(b)), cmp.Compare(share(b), share(a)))

@@ -93,8 +93,8 @@ func TestCurve(t *testing.T) {
 		0: time.Millisecond, 800 * time.Microsecond: time.Millisecond, time.Millisecond: 2 * time.Millisecond,
 		30 * time.Millisecond: 50 * time.Millisecond, 4 * time.Second: 5 * time.Second,
 	} {
-		r := &clusterHistory{points: map[checks.Target][]checks.Point{{}: {at(0, 0, slowest)}}}
-		if got := scaleMax(r); got != want {
+		h := &clusterHistory{points: map[checks.Target][]checks.Point{{}: {at(0, 0, slowest)}}}
+		if got := scaleMax(h); got != want {
 			t.Errorf("with %s the top is %s, want %s", slowest, got, want)
 		}
 	}
@@ -102,13 +102,13 @@ func TestCurve(t *testing.T) {
 
 // TestMovesOfUnknownNodes: a move from or to an unknown node is listed, but not drawn.
 func TestMovesOfUnknownNodes(t *testing.T) {
-	s := healthyCluster("shop", 3)
-	r := &clusterHistory{span: sixHours, moves: []checks.Move{
+	c := healthyCluster("shop", 3)
+	h := &clusterHistory{span: sixHours, moves: []checks.Move{
 		{At: sixHours.From.Add(3 * time.Hour), From: "node3", To: "node1", Kept: true},
 		{At: sixHours.From.Add(4 * time.Hour), From: "node1", To: `"stranger"`},
 		{At: sixHours.From.Add(5 * time.Hour), From: "node2", To: "node2"},
 	}, deployments: []checks.Deployment{{Name: "1.1", Span: checks.Span{From: sixHours.From.Add(-time.Hour)}}}}
-	got := seenInEnglish.nodeTimeline(s.Snapshot, r)
+	got := seenInEnglish.nodeTimeline(c.Snapshot, h)
 	if got.Kept != "M500 93V13" || got.KeptTo != "M500 13h0" || got.Lost != "" || len(got.Moves) != 3 || got.Height != 120 {
 		t.Errorf("got %+v", got)
 	}
@@ -119,11 +119,11 @@ func TestMovesOfUnknownNodes(t *testing.T) {
 // TestUndrawnMoves: a timeline that shows only the newest moves says so.
 func TestUndrawnMoves(t *testing.T) {
 	for moves, more := range map[int]bool{maxPageMoves: false, maxPageMoves + 1: true} {
-		w := newFakeDaemon(healthyCluster("shop", 3))
+		d := newFakeDaemon(healthyCluster("shop", 3))
 		for i := range moves {
-			w.fakeClusters[0].moves = append(w.fakeClusters[0].moves, checks.Move{At: testTime.Add(-time.Duration(i+1) * time.Second), From: "node1", To: "node2"})
+			d.fakeClusters[0].moves = append(d.fakeClusters[0].moves, checks.Move{At: testTime.Add(-time.Duration(i+1) * time.Second), From: "node1", To: "node2"})
 		}
-		body := getPage(w.server(t), "/clusters/shop").Body.String()
+		body := getPage(d.server(t), "/clusters/shop").Body.String()
 		if strings.Contains(body, "more than 200") != more || strings.Contains(body, "Earlier than 11:59 there are more") != more {
 			t.Errorf("%d moves: the page says there are more: want %t", moves, more)
 		}
@@ -220,8 +220,8 @@ func getPage(s *Server, path string) *httptest.ResponseRecorder {
 func TestPagesAreLight(t *testing.T) {
 	unprobed := manyClusters()
 	unprobed.born = testTime.Add(-time.Hour)
-	for name, w := range map[string]*fakeDaemon{"as a rule": manyClusters(), "in a disaster": allFailing(), "an hour after its start": unprobed} {
-		s := w.server(t)
+	for name, d := range map[string]*fakeDaemon{"as a rule": manyClusters(), "in a disaster": allFailing(), "an hour after its start": unprobed} {
+		s := d.server(t)
 		for _, path := range []string{"/", "/?lang=zh", "/clusters/cluster-04"} {
 			const most = 100_000
 			if got := transferSize(t, s, path); got > most {
@@ -331,10 +331,10 @@ func TestWindows(t *testing.T) {
 		{"never probed", -time.Hour, 20, 6 * time.Hour},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newFakeDaemon(healthyCluster("shop", 2))
-			w.born, w.often = testTime.Add(-test.age), test.probes
-			r := newHistoryReader(t.Context(), w, "shop", testTime)
-			r.nodes(w.fakeClusters[0].Snapshot)
+			d := newFakeDaemon(healthyCluster("shop", 2))
+			d.born, d.often = testTime.Add(-test.age), test.probes
+			r := newHistoryReader(t.Context(), d, "shop", testTime)
+			r.nodes(d.fakeClusters[0].Snapshot)
 			if got := r.span.To.Sub(r.span.From); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}

@@ -74,19 +74,19 @@ func (d *fakeDaemon) Snapshots() []Snapshot {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var all []Snapshot
-	for _, s := range d.fakeClusters {
-		all = append(all, s.Snapshot)
+	for _, c := range d.fakeClusters {
+		all = append(all, c.Snapshot)
 	}
 	return all
 }
 
 // replaceCluster replaces the cluster of the same name.
-func (d *fakeDaemon) replaceCluster(s *fakeCluster) {
+func (d *fakeDaemon) replaceCluster(c *fakeCluster) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range d.fakeClusters {
-		if d.fakeClusters[i].Cluster.Name == s.Cluster.Name {
-			d.fakeClusters[i] = s
+		if d.fakeClusters[i].Cluster.Name == c.Cluster.Name {
+			d.fakeClusters[i] = c
 		}
 	}
 }
@@ -116,9 +116,9 @@ func (d *fakeDaemon) change(id string, by func(*alerting.Incident) error) (alert
 	if d.broken != nil {
 		return alerting.Incident{}, d.broken
 	}
-	for _, s := range d.fakeClusters {
-		for n := range s.incidents {
-			if i := &s.incidents[n]; i.ID == id {
+	for _, c := range d.fakeClusters {
+		for n := range c.incidents {
+			if i := &c.incidents[n]; i.ID == id {
 				return *i, by(i)
 			}
 		}
@@ -156,7 +156,7 @@ func (d *fakeDaemon) Reload(context.Context) error {
 func (d *fakeDaemon) fakeCluster(cluster string) *fakeCluster {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	i := slices.IndexFunc(d.fakeClusters, func(s *fakeCluster) bool { return s.Cluster.Name == cluster })
+	i := slices.IndexFunc(d.fakeClusters, func(c *fakeCluster) bool { return c.Cluster.Name == cluster })
 	if i < 0 {
 		return nil
 	}
@@ -199,22 +199,22 @@ func (d *fakeDaemon) Uptimes(_ context.Context, cluster string, span checks.Span
 	if d.broken != nil {
 		return nil, d.broken
 	}
-	s := d.fakeCluster(cluster)
+	c := d.fakeCluster(cluster)
 	up := func(kind checks.TargetKind, name string) checks.Uptime {
 		return checks.Uptime{Target: checks.Target{Cluster: cluster, Kind: kind, Name: name}, Span: span, Probes: 100000, Failed: 20, Ratio: 0.9998, Longest: 12 * time.Second}
 	}
 	all := []checks.Uptime{up(checks.TargetBalancer, "http://10.0.0.9:8088 10.0.0.9:8088")}
-	for _, n := range s.Cluster.Nodes {
+	for _, n := range c.Cluster.Nodes {
 		all = append(all, up(checks.TargetCanary, n.ID))
 	}
 	all = append(all, up(checks.TargetDependency, "Redis Server"))
-	for _, n := range s.Cluster.Nodes {
+	for _, n := range c.Cluster.Nodes {
 		all = append(all, up(checks.TargetNode, n.ID))
 	}
 	if d.upgraded {
 		return all, nil
 	}
-	for _, n := range s.Cluster.Nodes {
+	for _, n := range c.Cluster.Nodes {
 		u := up(checks.TargetSession, n.ID)
 		u.Failed, u.Ratio = 1250, 0.9875
 		all = append(all, u)
@@ -316,8 +316,8 @@ func (d *fakeDaemon) Incidents(_ context.Context, q alerting.IncidentQuery) ([]a
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var found []alerting.Incident
-	for _, s := range d.fakeClusters {
-		for _, i := range s.incidents {
+	for _, c := range d.fakeClusters {
+		for _, i := range c.incidents {
 			if q.Matches(&i) {
 				found = append(found, i)
 			}
@@ -332,9 +332,9 @@ func (d *fakeDaemon) Deployments(_ context.Context, cluster string, _ checks.Spa
 		return nil, d.broken
 	}
 	all := slices.Clone(d.began)
-	for _, s := range d.fakeClusters {
-		if cluster == "" || s.Cluster.Name == cluster {
-			all = append(all, s.deployments...)
+	for _, c := range d.fakeClusters {
+		if cluster == "" || c.Cluster.Name == cluster {
+			all = append(all, c.deployments...)
 		}
 	}
 	return all, nil

@@ -67,10 +67,10 @@ func (v viewContext) tree(members []alerting.Member) []findingNode {
 }
 
 // activeFindings converts the active findings of a snapshot to members of an incident.
-func activeFindings(p Snapshot) []alerting.Member {
-	since := sinceByKey(p.ActiveFindings)
-	members := make([]alerting.Member, 0, len(p.Report.Findings))
-	for _, f := range p.Report.Findings {
+func activeFindings(s Snapshot) []alerting.Member {
+	since := sinceByKey(s.ActiveFindings)
+	members := make([]alerting.Member, 0, len(s.Report.Findings))
+	for _, f := range s.Report.Findings {
 		members = append(members, alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: f, Since: since[f.Key()]}})
 	}
 	return members

@@ -148,8 +148,8 @@ func TestZones(t *testing.T) {
 			t.Errorf("%s, %d days: got %s, want %s", test.zone, test.days, got, test.want)
 		}
 	}
-	w := newFakeDaemon(nodeDown("shop", 3))
-	s := w.server(t, func(c *Config) { c.Location, c.Now = berlin, func() time.Time { return testTime.AddDate(0, 0, 60) } })
+	d := newFakeDaemon(nodeDown("shop", 3))
+	s := d.server(t, func(c *Config) { c.Location, c.Now = berlin, func() time.Time { return testTime.AddDate(0, 0, 60) } })
 	for path, want := range map[string]string{
 		"/incidents": "Began (CEST/CET)", "/incidents.csv": "Began (CEST/CET)",
 		"/clusters/shop?range=90d": `<span class="meta">CEST/CET</span>`, "/clusters/shop?range=6h": `<span class="meta">CEST</span>`,

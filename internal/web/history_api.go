@@ -13,9 +13,9 @@ import (
 
 // snapshot returns the snapshot of a cluster.
 func (s *Server) snapshot(name string) (Snapshot, error) {
-	for _, p := range s.config.Snapshots.Snapshots() {
-		if p.Cluster.Name == name {
-			return p, nil
+	for _, snapshot := range s.config.Snapshots.Snapshots() {
+		if snapshot.Cluster.Name == name {
+			return snapshot, nil
 		}
 	}
 	return Snapshot{}, notFound("cluster", name, ErrNotFound)
@@ -32,11 +32,11 @@ func (s *Server) getCluster(r *http.Request) (answer, error) {
 	if err := s.queryOf(r).err(); err != nil {
 		return answer{}, err
 	}
-	p, err := s.snapshot(r.PathValue("name"))
+	snapshot, err := s.snapshot(r.PathValue("name"))
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{body: wireClusterOf(p)}, nil
+	return answer{body: wireClusterOf(snapshot)}, nil
 }
 
 // probeCluster takes a round and returns the cluster.
@@ -176,11 +176,11 @@ func (s *Server) postDeployment(r *http.Request) (answer, error) {
 	if name == "" || asked.Cluster == "" {
 		return answer{}, newProblem(http.StatusBadRequest, `want "cluster" and "name"`)
 	}
-	switch p, err := s.snapshot(asked.Cluster); {
+	switch snapshot, err := s.snapshot(asked.Cluster); {
 	case err != nil:
 		return answer{}, err
-	case p.Cluster.Base != "":
-		return answer{}, newProblems(http.StatusBadRequest, ofView(p.Cluster))
+	case snapshot.Cluster.Base != "":
+		return answer{}, newProblems(http.StatusBadRequest, ofView(snapshot.Cluster))
 	}
 	if len(asked.Nodes) > maxNodes {
 		return answer{}, newProblem(http.StatusBadRequest, `"nodes" has %d names, want at most %d`, len(asked.Nodes), maxNodes)

@@ -62,15 +62,15 @@ func newHistoryCache(c Config) *historyCache {
 // forOverview returns the history for the overview: the last hours of the nodes and of their
 // sessions, and the days of the balancer and of the sessions. A length of 0 selects the shortest
 // span that shows everything.
-func (h *historyCache) forOverview(ctx context.Context, p Snapshot, length time.Duration) *clusterHistory {
-	return h.load(ctx, cacheKey{cluster: p.Cluster.Name, span: length}, func(r *historyReader) {
+func (h *historyCache) forOverview(ctx context.Context, s Snapshot, length time.Duration) *clusterHistory {
+	return h.load(ctx, cacheKey{cluster: s.Cluster.Name, span: length}, func(r *historyReader) {
 		r.targets()
 		of := r.ofKinds(checks.TargetSession)
 		if length > 0 {
 			r.span = spanUntil(r.now, length)
-			of = append(of, nodeTargets(p)...)
+			of = append(of, nodeTargets(s)...)
 		} else {
-			r.nodes(p)
+			r.nodes(s)
 		}
 		r.together(r.calendar(checks.TargetBalancer, checks.TargetSession), r.hours(of))
 	})
@@ -80,8 +80,8 @@ func (h *historyCache) forOverview(ctx context.Context, p Snapshot, length time.
 func (h *historyCache) balancers(ctx context.Context, snapshots []Snapshot, length time.Duration) *clusterHistory {
 	return h.load(ctx, cacheKey{span: length}, func(r *historyReader) {
 		var clusters []string
-		for _, p := range snapshots {
-			clusters = append(clusters, p.Cluster.Name)
+		for _, s := range snapshots {
+			clusters = append(clusters, s.Cluster.Name)
 		}
 		r.span = spanUntil(r.now, length)
 		r.clusterHistory.balancers, r.err = r.history.ClusterLatencies(r.ctx, clusters, r.span, checks.TargetBalancer)
@@ -90,8 +90,8 @@ func (h *historyCache) balancers(ctx context.Context, snapshots []Snapshot, leng
 
 // forClusterPage returns the history for the page of a cluster. A length of 0 selects the
 // shortest span that shows everything.
-func (h *historyCache) forClusterPage(ctx context.Context, p Snapshot, length time.Duration) *clusterHistory {
-	return h.load(ctx, cacheKey{p.Cluster.Name, true, length}, func(r *historyReader) {
+func (h *historyCache) forClusterPage(ctx context.Context, s Snapshot, length time.Duration) *clusterHistory {
+	return h.load(ctx, cacheKey{s.Cluster.Name, true, length}, func(r *historyReader) {
 		r.targets()
 		reads := []func() error{
 			r.calendar(checks.TargetBalancer, checks.TargetNode, checks.TargetDependency, checks.TargetSession),
@@ -99,13 +99,13 @@ func (h *historyCache) forClusterPage(ctx context.Context, p Snapshot, length ti
 		kinds := []checks.TargetKind{checks.TargetCanary, checks.TargetBalancer, checks.TargetSession}
 		if length > 0 {
 			r.span = spanUntil(r.now, length)
-			reads = append(reads, r.hours(append(nodeTargets(p), r.ofKinds(kinds...)...)))
+			reads = append(reads, r.hours(append(nodeTargets(s), r.ofKinds(kinds...)...)))
 		} else {
-			r.nodes(p)
+			r.nodes(s)
 			reads = append(reads, r.hours(r.ofKinds(kinds...)))
 		}
 		reads = append(reads, r.percentiles, r.events)
-		if hasSessions(p) {
+		if hasSessions(s) {
 			reads = append(reads, r.sessions()...)
 		}
 		r.together(reads...)
@@ -153,14 +153,14 @@ func (r *historyReader) targets() {
 
 // nodes reads the last hours of every node. It uses a shorter window for a short history,
 // because a nearly empty bar shows nothing.
-func (r *historyReader) nodes(p Snapshot) {
+func (r *historyReader) nodes(s Snapshot) {
 	for i, window := range windows {
 		span := spanUntil(r.now, window)
 		if i > 0 && !r.fits(span) {
 			return
 		}
 		r.span = span
-		r.together(r.hours(nodeTargets(p)))
+		r.together(r.hours(nodeTargets(s)))
 	}
 }
 
@@ -178,9 +178,9 @@ func (r *historyReader) together(reads ...func() error) {
 	r.err = errors.Join(errs...)
 }
 
-func nodeTargets(p Snapshot) (nodes []checks.Target) {
-	for _, n := range p.Cluster.Nodes {
-		nodes = append(nodes, checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: n.ID})
+func nodeTargets(s Snapshot) (nodes []checks.Target) {
+	for _, n := range s.Cluster.Nodes {
+		nodes = append(nodes, checks.Target{Cluster: s.Cluster.Name, Kind: checks.TargetNode, Name: n.ID})
 	}
 	return nodes
 }

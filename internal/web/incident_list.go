@@ -189,8 +189,8 @@ var incidentAges = []string{"24h", "7d", "30d", "90d"}
 // incidentFilters returns the parameters of the list with their values in a query.
 func (s *Server) incidentFilters(view viewContext, query url.Values) []filter {
 	var clusters, ages, codes []option
-	for _, p := range s.config.Snapshots.Snapshots() {
-		clusters = append(clusters, option{Value: p.Cluster.Name, Name: word(p.Cluster.Name)})
+	for _, snapshot := range s.config.Snapshots.Snapshots() {
+		clusters = append(clusters, option{Value: snapshot.Cluster.Name, Name: word(snapshot.Cluster.Name)})
 	}
 	for _, age := range incidentAges {
 		span, _ := parseDuration(age)

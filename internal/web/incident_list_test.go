@@ -16,8 +16,8 @@ import (
 // withDeployment returns a daemon with an incident of shop that a deployment explains, and
 // one of portal.
 func withDeployment(others ...*fakeCluster) *fakeDaemon {
-	w := newFakeDaemon(append([]*fakeCluster{redisDown("shop"), nodeDown("portal", 3)}, others...)...)
-	shop := w.fakeClusters[0]
+	d := newFakeDaemon(append([]*fakeCluster{redisDown("shop"), nodeDown("portal", 3)}, others...)...)
+	shop := d.fakeClusters[0]
 	i := &shop.incidents[0]
 	from := i.Started.Add(-time.Minute)
 	shop.deployments = []checks.Deployment{
@@ -26,7 +26,7 @@ func withDeployment(others ...*fakeCluster) *fakeDaemon {
 	}
 	i.Timeline = append(i.Timeline, alerting.Event{At: i.Started, Kind: alerting.EventSilenced, Reason: alerting.ReasonDeployment, Detail: "deployment 11.5"})
 	i.Acknowledged = alerting.Acknowledgement{At: testTime, By: "=li", Note: "滚动重启"}
-	return w
+	return d
 }
 
 // TestIncidentList: the list is filtered by each parameter, and a deployment is one entry
@@ -58,14 +58,14 @@ func TestIncidentList(t *testing.T) {
 
 // TestIncidentListReads: the moves of a deployment are counted only if the page shows it.
 func TestIncidentListReads(t *testing.T) {
-	w := newFakeDaemon(healthyCluster("shop", 2))
+	d := newFakeDaemon(healthyCluster("shop", 2))
 	for n := range 3 * maxListed {
 		from := testTime.Add(-time.Duration(n+1) * time.Hour)
-		w.began = append([]checks.Deployment{{Cluster: "shop", Name: "11.5", Span: checks.Span{From: from, To: from.Add(time.Minute)}}}, w.began...)
+		d.began = append([]checks.Deployment{{Cluster: "shop", Name: "11.5", Span: checks.Span{From: from, To: from.Add(time.Minute)}}}, d.began...)
 	}
-	page := getPage(w.server(t), "/incidents").Body.String()
-	if got := strings.Count(page, "deployment 11.5"); got != maxListed || w.counted != maxListed {
-		t.Errorf("got %d deployments and %d counts, want %d", got, w.counted, maxListed)
+	page := getPage(d.server(t), "/incidents").Body.String()
+	if got := strings.Count(page, "deployment 11.5"); got != maxListed || d.counted != maxListed {
+		t.Errorf("got %d deployments and %d counts, want %d", got, d.counted, maxListed)
 	}
 }
 
@@ -92,9 +92,9 @@ func TestIncidentsCSV(t *testing.T) {
 
 // TestPostmortem: the page of an incident links its post-mortem in the language of the page.
 func TestPostmortem(t *testing.T) {
-	w := withDeployment()
-	s := w.server(t)
-	link := "/incidents/" + w.fakeClusters[0].incidents[0].ID + ".md"
+	d := withDeployment()
+	s := d.server(t)
+	link := "/incidents/" + d.fakeClusters[0].incidents[0].ID + ".md"
 	if !strings.Contains(getPage(s, strings.TrimSuffix(link, ".md")).Body.String(), `href="`+link+`"`) {
 		t.Error("the page has no link to the post-mortem")
 	}

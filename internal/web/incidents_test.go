@@ -17,12 +17,12 @@ import (
 // withFullDisk returns a server whose history cannot be written. Since then, one incident
 // began, one of shop ended, and one of portal flaps.
 func withFullDisk(t *testing.T) *Server {
-	w := newFakeDaemon(redisDown("shop"), nodeDown("portal", 3))
-	flaps := w.fakeClusters[1].incidents[0]
+	d := newFakeDaemon(redisDown("shop"), nodeDown("portal", 3))
+	flaps := d.fakeClusters[1].incidents[0]
 	flaps.Flapping = true
 	fresh := flaps
 	fresh.ID, fresh.Started, fresh.State = "20260314T120301000-fresh", testTime.Add(-10*time.Second), alerting.Pending
-	return w.server(t, func(c *Config) {
+	return d.server(t, func(c *Config) {
 		c.OpenIncidents = func() ([]alerting.Incident, bool) { return []alerting.Incident{flaps, fresh}, true }
 	})
 }
@@ -61,11 +61,11 @@ func TestUnwrittenIncidents(t *testing.T) {
 // TestUnwrittenInFleet: while an instance cannot write, the stored incidents of the others are shown
 // beside its own, which it knows better.
 func TestUnwrittenInFleet(t *testing.T) {
-	w := newFakeDaemon(redisDown("shop"), nodeDown("portal", 3))
-	others, own := w.fakeClusters[0].incidents[0], w.fakeClusters[1].incidents[0]
+	d := newFakeDaemon(redisDown("shop"), nodeDown("portal", 3))
+	others, own := d.fakeClusters[0].incidents[0], d.fakeClusters[1].incidents[0]
 	fresh := own
 	fresh.ID = "20260314T120301000-fresh"
-	s := w.server(t, func(c *Config) {
+	s := d.server(t, func(c *Config) {
 		c.OpenIncidents = func() ([]alerting.Incident, bool) { return []alerting.Incident{fresh}, true }
 		c.Handles = func(i alerting.Incident) bool { return i.Cluster == "portal" }
 	})
@@ -79,7 +79,7 @@ func TestUnwrittenInFleet(t *testing.T) {
 	if got, want := shown(), []string{others.ID, fresh.ID}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	w.broken = databaseAway{}
+	d.broken = databaseAway{}
 	if got, want := shown(), []string{fresh.ID}; !slices.Equal(got, want) {
 		t.Errorf("got %q without the database, want %q", got, want)
 	}
@@ -166,10 +166,10 @@ func TestIncidentOfSeveralNodes(t *testing.T) {
 }
 
 // recovering returns a cluster that is healthy again, with an incident that is still open.
-func recovering(s *fakeCluster, at time.Time) *fakeCluster {
-	well := healthyCluster(s.Cluster.Name, len(s.Cluster.Nodes))
+func recovering(c *fakeCluster, at time.Time) *fakeCluster {
+	well := healthyCluster(c.Cluster.Name, len(c.Cluster.Nodes))
 	well.Since = at
-	for _, i := range s.incidents {
+	for _, i := range c.incidents {
 		i.Flapping, i.Ended = true, at
 		for m := range i.Findings {
 			i.Findings[m].Ended = at
@@ -230,15 +230,15 @@ func TestSince(t *testing.T) {
 // TestAcknowledge: an open incident is acknowledged by the API and by its page, which then
 // shows who takes care of it, in both languages.
 func TestAcknowledge(t *testing.T) {
-	w := newFakeDaemon(redisDown("shop"))
-	s := w.server(t)
-	id := w.fakeClusters[0].incidents[0].ID
+	d := newFakeDaemon(redisDown("shop"))
+	s := d.server(t)
+	id := d.fakeClusters[0].incidents[0].ID
 	page := "/incidents/" + id
 	if got := send(s, "GET", page, "").Body.String(); !strings.Contains(got, `action="`+page+`/acknowledge"`) {
 		t.Error("the page does not offer to acknowledge the incident")
 	}
 	form := send(s, "POST", page+"/acknowledge", "author=li&note=first", "Content-Type", "application/x-www-form-urlencoded")
-	if form.Code != http.StatusSeeOther || form.Header().Get("Location") != page || w.fakeClusters[0].incidents[0].Acknowledged.Note != "first" {
+	if form.Code != http.StatusSeeOther || form.Header().Get("Location") != page || d.fakeClusters[0].incidents[0].Acknowledged.Note != "first" {
 		t.Errorf("the form: got %d to %q", form.Code, form.Header().Get("Location"))
 	}
 	refused := send(s, "POST", "/api/v1"+page+"/acknowledge", `{"author": "张三", "note": "mine"}`)
@@ -263,9 +263,9 @@ func TestAcknowledge(t *testing.T) {
 // TestNotes: anybody who may make changes adds notes to an incident, open or resolved, by the
 // API and by its page, which shows them.
 func TestNotes(t *testing.T) {
-	w := newFakeDaemon(nodeDown("portal", 3))
-	s := w.server(t)
-	for _, i := range w.fakeClusters[0].incidents {
+	d := newFakeDaemon(nodeDown("portal", 3))
+	s := d.server(t)
+	for _, i := range d.fakeClusters[0].incidents {
 		page := "/incidents/" + i.ID
 		form := send(s, "POST", page+"/notes", "author=li&text=<i>disk</i>", "Content-Type", "application/x-www-form-urlencoded")
 		if form.Code != http.StatusSeeOther || form.Header().Get("Location") != page {
@@ -281,7 +281,7 @@ func TestNotes(t *testing.T) {
 		}
 	}
 	for body, status := range map[string]int{`{"text": " "}`: 400, `{"text": "` + strings.Repeat("x", 301) + `"}`: 400} {
-		if got := send(s, "POST", "/api/v1/incidents/"+w.fakeClusters[0].incidents[0].ID+"/notes", body).Code; got != status {
+		if got := send(s, "POST", "/api/v1/incidents/"+d.fakeClusters[0].incidents[0].ID+"/notes", body).Code; got != status {
 			t.Errorf("%.20s: got %d, want %d", body, got, status)
 		}
 	}

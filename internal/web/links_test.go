@@ -26,14 +26,14 @@ func TestExpandLink(t *testing.T) {
 
 // TestLinks: the pages of clusters and incidents have the links for which they have values.
 func TestLinks(t *testing.T) {
-	w := newFakeDaemon(redisDown("shop"))
-	s := w.server(t, func(c *Config) {
+	d := newFakeDaemon(redisDown("shop"))
+	s := d.server(t, func(c *Config) {
 		c.Links = []LinkTemplate{
 			{"Grafana", "https://grafana.example/d/x?var-cluster={cluster}&from={from}&to={to}"},
 			{"Runbook", "https://wiki.example/{code}"},
 		}
 	})
-	incident := "/incidents/" + w.fakeClusters[0].incidents[0].ID
+	incident := "/incidents/" + d.fakeClusters[0].incidents[0].ID
 	for path, want := range map[string][2]bool{"/clusters/shop": {true, false}, incident: {true, true}} {
 		body := getPage(s, path).Body.String()
 		got := [2]bool{

@@ -38,21 +38,21 @@ type verdictCell struct {
 	Reason string // "": the label is enough
 }
 
-func (v viewContext) rows(p Snapshot, r *clusterHistory) []row {
+func (v viewContext) rows(s Snapshot, h *clusterHistory) []row {
 	var rows []row
-	for _, node := range p.Cluster.Nodes {
+	for _, node := range s.Cluster.Nodes {
 		nodeRow := row{Node: word(node.ID), Latency: "–"}
 		if node.URL != nil {
 			nodeRow.URL = line(node.URL.Redacted())
 		}
-		nodeRow.Uptime = v.uptimeShare(r.uptime(checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}))
-		nodeRow.Sessions = v.uptimeShare(r.uptime(checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetSession, Name: node.ID}))
-		nodeRow.UptimeBar = v.hours(r.span, r.points[checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}],
-			r.points[checks.Target{Cluster: p.Cluster.Name, Kind: checks.TargetSession, Name: node.ID}])
-		if i := slices.IndexFunc(p.Report.Nodes, func(n checks.NodeReport) bool { return n.Node == node.ID }); i >= 0 {
-			seen := p.Report.Nodes[i]
+		nodeRow.Uptime = v.uptimeShare(h.uptime(checks.Target{Cluster: s.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}))
+		nodeRow.Sessions = v.uptimeShare(h.uptime(checks.Target{Cluster: s.Cluster.Name, Kind: checks.TargetSession, Name: node.ID}))
+		nodeRow.UptimeBar = v.hours(h.span, h.points[checks.Target{Cluster: s.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}],
+			h.points[checks.Target{Cluster: s.Cluster.Name, Kind: checks.TargetSession, Name: node.ID}])
+		if i := slices.IndexFunc(s.Report.Nodes, func(n checks.NodeReport) bool { return n.Node == node.ID }); i >= 0 {
+			seen := s.Report.Nodes[i]
 			nodeRow.Direct, nodeRow.State = v.direct(seen), v.state(seen)
-			nodeRow.Rotation, nodeRow.Canary = v.rotation(node, seen), v.canary(seen, p.Report.Session)
+			nodeRow.Rotation, nodeRow.Canary = v.rotation(node, seen), v.canary(seen, s.Report.Session)
 			nodeRow.Reasons = v.reasons(nodeRow)
 			nodeRow.Version = cell(seen.Version)
 			if seen.Primary.Answered() { // else it is the time until it failed

@@ -47,39 +47,39 @@ func TestMatrix(t *testing.T) {
 		{"a state of its own", func(_ *fakeCluster, n *checks.NodeReport) {
 			n.Status.State = "WARMING UP SINCE YESTERDAY EVENING"
 		}, "ok up | ok WARMING UP SINCE YEST… | ok in | ok stays | "},
-		{"out as set", func(s *fakeCluster, n *checks.NodeReport) {
-			s.Cluster.Nodes[0].Down, n.InRotation = true, checks.No
+		{"out as set", func(c *fakeCluster, n *checks.NodeReport) {
+			c.Cluster.Nodes[0].Down, n.InRotation = true, checks.No
 		}, "ok up | ok running | no out, as set | ok stays | "},
-		{"a backup that waits", func(s *fakeCluster, n *checks.NodeReport) {
-			s.Cluster.Nodes[0].Backup, n.InRotation = true, checks.No
+		{"a backup that waits", func(c *fakeCluster, n *checks.NodeReport) {
+			c.Cluster.Nodes[0].Backup, n.InRotation = true, checks.No
 		}, "ok up | ok running | no out, as set | ok stays | "},
 		{"not known", func(_ *fakeCluster, n *checks.NodeReport) { n.InRotation = checks.Unknown }, "ok up | ok running | no unknown | ok stays | "},
-		{"drift", func(s *fakeCluster, _ *checks.NodeReport) {
-			s.canary("node1", "node1", "node2")
+		{"drift", func(c *fakeCluster, _ *checks.NodeReport) {
+			c.canary("node1", "node1", "node2")
 		}, "ok up | ok running | ok in | bd drifts | "},
-		{"failover", func(s *fakeCluster, n *checks.NodeReport) {
+		{"failover", func(c *fakeCluster, n *checks.NodeReport) {
 			n.InRotation = checks.No
-			s.canary("node1", "node1", "node2")
+			c.canary("node1", "node1", "node2")
 		}, "ok up | ok running | wn out | wn moved | "},
-		{"shared", func(s *fakeCluster, _ *checks.NodeReport) {
-			s.Report.Session.Policy = probes.PolicyShared
-			s.canary("node1", "node1", "node2")
+		{"shared", func(c *fakeCluster, _ *checks.NodeReport) {
+			c.Report.Session.Policy = probes.PolicyShared
+			c.canary("node1", "node1", "node2")
 		}, "ok up | ok running | ok in | ok stays | "},
-		{"lost", func(s *fakeCluster, _ *checks.NodeReport) {
-			s.canary("node1", "node1", "node1")
-			s.Report.Session.Canaries[2].Steps[1].Session = "s:0000beef"
+		{"lost", func(c *fakeCluster, _ *checks.NodeReport) {
+			c.canary("node1", "node1", "node1")
+			c.Report.Session.Canaries[2].Steps[1].Session = "s:0000beef"
 		}, "ok up | ok running | ok in | bd lost | "},
-		{"error", func(s *fakeCluster, _ *checks.NodeReport) {
-			s.canary("node1", "node1", "")
-			s.Report.Session.Canaries[2].Steps[1].Status = 502
+		{"error", func(c *fakeCluster, _ *checks.NodeReport) {
+			c.canary("node1", "node1", "")
+			c.Report.Session.Canaries[2].Steps[1].Status = 502
 		}, "ok up | ok running | ok in | bd no answer | "},
-		{"no canary", func(s *fakeCluster, _ *checks.NodeReport) { s.Report.Session.Canaries = nil }, "ok up | ok running | ok in | na – | "},
-		{"not seen", func(s *fakeCluster, _ *checks.NodeReport) { s.Report.Nodes = nil }, "no unknown | no unknown | no unknown | no unknown | "},
+		{"no canary", func(c *fakeCluster, _ *checks.NodeReport) { c.Report.Session.Canaries = nil }, "ok up | ok running | ok in | na – | "},
+		{"not seen", func(c *fakeCluster, _ *checks.NodeReport) { c.Report.Nodes = nil }, "no unknown | no unknown | no unknown | no unknown | "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := healthyCluster("shop", 2)
-			test.change(s, s.node("node1"))
-			if got := seenInEnglish.rows(s.Snapshot, &clusterHistory{})[0].words(); got != test.want {
+			c := healthyCluster("shop", 2)
+			test.change(c, c.node("node1"))
+			if got := seenInEnglish.rows(c.Snapshot, &clusterHistory{})[0].words(); got != test.want {
 				t.Errorf("got  %q\nwant %q", got, test.want)
 			}
 		})
@@ -150,7 +150,7 @@ func TestSessionUptime(t *testing.T) {
 // TestSessionsFollowTheirNode: in the calendars, sessions follow their node. Those of removed
 // and unknown nodes are last.
 func TestSessionsFollowTheirNode(t *testing.T) {
-	r := &clusterHistory{days: map[checks.Target][]checks.Uptime{}}
+	h := &clusterHistory{days: map[checks.Target][]checks.Uptime{}}
 	for _, of := range []checks.Target{
 		{Kind: checks.TargetNode, Name: "node1"},
 		{Kind: checks.TargetNode, Name: "node2"},
@@ -159,11 +159,11 @@ func TestSessionsFollowTheirNode(t *testing.T) {
 		{Kind: checks.TargetSession, Name: "node1"},
 	} {
 		of.Cluster = "shop"
-		r.uptimes = append(r.uptimes, checks.Uptime{Target: of, Probes: 1, Ratio: 1})
-		r.days[of] = nil
+		h.uptimes = append(h.uptimes, checks.Uptime{Target: of, Probes: 1, Ratio: 1})
+		h.days[of] = nil
 	}
 	var got []string
-	for _, c := range seenInEnglish.calendars(r) {
+	for _, c := range seenInEnglish.calendars(h) {
 		got = append(got, c.Kind+" "+c.Name)
 	}
 	if got, want := strings.Join(got, ", "), " all sessions, node node1, sessions node1, node node2, sessions owner unknown, sessions gone"; got != want {
@@ -174,9 +174,9 @@ func TestSessionsFollowTheirNode(t *testing.T) {
 // TestBeforeAnUpgrade: without recorded sessions, the page says so and shows no percentage. It
 // says nothing if there are no sessions to follow.
 func TestBeforeAnUpgrade(t *testing.T) {
-	w := newFakeDaemon(healthyCluster("shop", 2))
-	w.upgraded = true
-	body := getPage(w.server(t), "/clusters/shop").Body.String()
+	d := newFakeDaemon(healthyCluster("shop", 2))
+	d.upgraded = true
+	body := getPage(d.server(t), "/clusters/shop").Body.String()
 	for _, want := range []string{
 		"Session uptime: no data yet. It is recorded from this version of stickwatch on.",
 		"<td class=past>99.98\u00a0%<td class=past>–<td",
@@ -185,14 +185,14 @@ func TestBeforeAnUpgrade(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	if strings.Contains(body, `<span class="meta">sessions</span>`) || strings.Contains(getPage(w.server(t), "/").Body.String(), "Sessions, 90 days") {
+	if strings.Contains(body, `<span class="meta">sessions</span>`) || strings.Contains(getPage(d.server(t), "/").Body.String(), "Sessions, 90 days") {
 		t.Error("a page shows an uptime of sessions")
 	}
-	if body := getPage(w.server(t), "/clusters/shop?lang=zh").Body.String(); !strings.Contains(body, "会话可用率：暂无数据") {
+	if body := getPage(d.server(t), "/clusters/shop?lang=zh").Body.String(); !strings.Contains(body, "会话可用率：暂无数据") {
 		t.Error("the Chinese page does not say so")
 	}
-	w.fakeClusters[0].Report.Session.Policy = probes.PolicyNone
-	if body := getPage(w.server(t), "/clusters/shop").Body.String(); strings.Contains(body, "no data yet") {
+	d.fakeClusters[0].Report.Session.Policy = probes.PolicyNone
+	if body := getPage(d.server(t), "/clusters/shop").Body.String(); strings.Contains(body, "no data yet") {
 		t.Error("the page misses sessions where none are followed")
 	}
 }

@@ -45,31 +45,31 @@ func TestEveryDocumentedAnswer(t *testing.T) {
 
 // provoke sends a request of the operation whose answer should have a status.
 func (o operation) provoke(t *testing.T, status string) *http.Response {
-	w := newFakeDaemon(redisDown("shop"))
-	w.silences = []alerting.Silence{{ID: "1", Cluster: "shop", From: testTime, To: testTime.Add(time.Hour)}}
-	w.began = []checks.Deployment{{Cluster: "shop", Name: "4.2", Span: checks.Span{From: testTime}}}
+	d := newFakeDaemon(redisDown("shop"))
+	d.silences = []alerting.Silence{{ID: "1", Cluster: "shop", From: testTime, To: testTime.Add(time.Hour)}}
+	d.began = []checks.Deployment{{Cluster: "shop", Name: "4.2", Span: checks.Span{From: testTime}}}
 	if status == "401" {
-		return o.unauthorized(t, w)
+		return o.unauthorized(t, d)
 	}
-	s, r := w.server(t), o.request(t, status)
+	s, r := d.server(t), o.request(t, status)
 	users := filepath.Join(t.TempDir(), "web.yml")
 	must.Succeed(t, os.WriteFile(users, []byte(aUser), 0o600))
 	switch status {
 	case "409":
 		if strings.HasSuffix(o.route, "/probe") || strings.HasSuffix(o.route, "/notes") {
-			w.broken = &ElsewhereError{"b"}
+			d.broken = &ElsewhereError{"b"}
 		}
 		s.access.file = users
-		w.fakeClusters[0].incidents[0].Acknowledged = alerting.Acknowledgement{At: testTime, By: "li"}
+		d.fakeClusters[0].incidents[0].Acknowledged = alerting.Acknowledgement{At: testTime, By: "li"}
 	case "422":
-		w.reloads = 1
+		d.reloads = 1
 	case "500":
-		w.broken, s.access.file = errors.New("disk I/O error"), users+".missing"
+		d.broken, s.access.file = errors.New("disk I/O error"), users+".missing"
 	case "503":
-		w.ready, w.broken = errors.New("no round has been taken yet"), databaseAway{}
+		d.ready, d.broken = errors.New("no round has been taken yet"), databaseAway{}
 		s.rounds.close()
 	case "504":
-		w.broken = context.DeadlineExceeded
+		d.broken = context.DeadlineExceeded
 	}
 	got := httptest.NewRecorder()
 	s.ServeHTTP(got, r)
@@ -114,10 +114,10 @@ func (o operation) request(t *testing.T, status string) *http.Request {
 }
 
 // unauthorized sends the request to a server with users, as nobody.
-func (o operation) unauthorized(t *testing.T, w *fakeDaemon) *http.Response {
+func (o operation) unauthorized(t *testing.T, d *fakeDaemon) *http.Response {
 	file := filepath.Join(t.TempDir(), "web.yml")
 	must.Succeed(t, os.WriteFile(file, []byte(aUser), 0o600))
-	address, _ := running(t, w, func(c *Config) { c.WebConfigFile = file })
+	address, _ := running(t, d, func(c *Config) { c.WebConfigFile = file })
 	r := o.request(t, "401")
 	sent, err := http.NewRequestWithContext(t.Context(), r.Method, address+r.URL.RequestURI(), r.Body)
 	must.Succeed(t, err)

@@ -164,8 +164,8 @@ func (s *Server) open(ctx context.Context, cluster string) ([]alerting.Incident,
 // headline summarizes the state of clusters in one sentence.
 func (v viewContext) headline(snapshots []Snapshot) (tone, string) {
 	count := map[checks.Verdict]int{}
-	for _, p := range snapshots {
-		count[verdictOf(p)]++
+	for _, s := range snapshots {
+		count[verdictOf(s)]++
 	}
 	all := len(snapshots)
 	switch {
@@ -187,20 +187,20 @@ func (v viewContext) headline(snapshots []Snapshot) (tone, string) {
 // since returns the start of the headline's state: of the first cluster with the tone, or, if
 // all are healthy, of the last recovery. Zero: unknown.
 func since(snapshots []Snapshot, m tone) (since time.Time) {
-	for _, p := range snapshots {
+	for _, s := range snapshots {
 		switch {
-		case toneOfVerdict(p.Report.Verdict) != m:
-		case p.Since.IsZero():
+		case toneOfVerdict(s.Report.Verdict) != m:
+		case s.Since.IsZero():
 			return time.Time{}
-		case since.IsZero(), m == toneOK && p.Since.After(since), m != toneOK && p.Since.Before(since):
-			since = p.Since
+		case since.IsZero(), m == toneOK && s.Since.After(since), m != toneOK && s.Since.Before(since):
+			since = s.Since
 		}
 	}
 	return since
 }
 
 // verdictOf returns the verdict of a snapshot, which is inconclusive before the first round.
-func verdictOf(p Snapshot) checks.Verdict { return cmp.Or(p.Report.Verdict, checks.Inconclusive) }
+func verdictOf(s Snapshot) checks.Verdict { return cmp.Or(s.Report.Verdict, checks.Inconclusive) }
 
 // maxNamed is the maximum number of clusters that a headline names.
 const maxNamed = 4
@@ -209,11 +209,11 @@ const maxNamed = 4
 // first ones.
 func (v viewContext) verdictHeadline(snapshots []Snapshot, verdict checks.Verdict, one, several string) string {
 	var names, causes []string
-	for _, p := range snapshots {
-		if verdictOf(p) != verdict {
+	for _, s := range snapshots {
+		if verdictOf(s) != verdict {
 			continue
 		}
-		name, cause := word(p.Cluster.Name), v.cause(p)
+		name, cause := word(s.Cluster.Name), v.cause(s)
 		names = append(names, name)
 		if cause != "" {
 			cause = v.translate(": ") + cause
@@ -235,8 +235,8 @@ func (v viewContext) verdictHeadline(snapshots []Snapshot, verdict checks.Verdic
 
 // cause returns the most important problem of a cluster in a few words: its title and what it
 // is about. "": there is none.
-func (v viewContext) cause(p Snapshot) string {
-	root, found := rootProblem(p)
+func (v viewContext) cause(s Snapshot) string {
+	root, found := rootProblem(s)
 	if !found {
 		return ""
 	}
@@ -245,7 +245,7 @@ func (v viewContext) cause(p Snapshot) string {
 		return cause
 	}
 	nodes := slices.Clone(root.Nodes)
-	for _, f := range p.Report.Findings { // nodes that fail alike
+	for _, f := range s.Report.Findings { // nodes that fail alike
 		if f.Code == root.Code && f.ExplainedBy == "" && f.Node != "" && !slices.Contains(nodes, f.Node) {
 			nodes = append(nodes, f.Node)
 		}

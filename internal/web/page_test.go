@@ -29,11 +29,11 @@ func everyKindOfCluster() *fakeDaemon {
 }
 
 // everyPage returns the paths of all pages.
-func everyPage(w *fakeDaemon) []string {
+func everyPage(d *fakeDaemon) []string {
 	pages := []string{"/", "/incidents", "/nowhere"}
-	for _, s := range w.fakeClusters {
-		pages = append(pages, "/clusters/"+s.Cluster.Name)
-		for _, i := range s.incidents {
+	for _, c := range d.fakeClusters {
+		pages = append(pages, "/clusters/"+c.Cluster.Name)
+		for _, i := range c.incidents {
 			pages = append(pages, "/incidents/"+i.ID)
 		}
 	}
@@ -41,8 +41,8 @@ func everyPage(w *fakeDaemon) []string {
 }
 
 func TestPages(t *testing.T) {
-	w := everyKindOfCluster()
-	s := w.server(t)
+	d := everyKindOfCluster()
+	s := d.server(t)
 	for _, test := range []struct {
 		path   string
 		status int
@@ -84,10 +84,10 @@ func TestPages(t *testing.T) {
 
 // TestAffectedOnlyWhereEstimated: a page without estimates does not mention them.
 func TestAffectedOnlyWhereEstimated(t *testing.T) {
-	w := newFakeDaemon(redisDown("shop"))
-	for _, path := range everyPage(w) {
+	d := newFakeDaemon(redisDown("shop"))
+	for _, path := range everyPage(d) {
 		for _, language := range []string{"?lang=en", "?lang=zh"} {
-			body := getPage(w.server(t), path+language).Body.String()
+			body := getPage(d.server(t), path+language).Body.String()
 			for _, words := range []string{"Affected", "observed", "影响范围", "的客户端"} {
 				if strings.Contains(body, words) {
 					t.Errorf("%s has %q, and nothing is estimated", path+language, words)
@@ -99,9 +99,9 @@ func TestAffectedOnlyWhereEstimated(t *testing.T) {
 
 // TestHostileTextsAreShown: hostile texts are escaped, sanitized and cut.
 func TestHostileTextsAreShown(t *testing.T) {
-	w := everyKindOfCluster()
-	s := w.server(t)
-	for _, path := range everyPage(w) {
+	d := everyKindOfCluster()
+	s := d.server(t)
+	for _, path := range everyPage(d) {
 		body := getPage(s, path).Body.String()
 		for _, bad := range []string{"<script>alert", "<img", "onerror=\"", "{{.}}{{", "xxxxxxxx"} {
 			if strings.Contains(body, bad) {
@@ -119,10 +119,10 @@ func TestHostileTextsAreShown(t *testing.T) {
 
 // TestPagesAreSecured: the content security policy is strict, and pages comply with it.
 func TestPagesAreSecured(t *testing.T) {
-	w := everyKindOfCluster()
-	s := w.server(t)
+	d := everyKindOfCluster()
+	s := d.server(t)
 	inline := regexp.MustCompile(`(?i)<style|<script(?: defer)?>|\sstyle=|\son[a-z]+="|javascript:|https?://[^1][^"<]*"\s*(?:src|href)`)
-	for _, path := range everyPage(w) {
+	for _, path := range everyPage(d) {
 		got := getPage(s, path)
 		if csp := got.Header().Get("Content-Security-Policy"); csp != policy || strings.Contains(csp, "unsafe") {
 			t.Errorf("%s: got policy %q", path, csp)
@@ -136,9 +136,9 @@ func TestPagesAreSecured(t *testing.T) {
 // TestUnauthorizedClientsGetNoButtons: unauthorized clients get no buttons and forms, but an
 // explanation.
 func TestUnauthorizedClientsGetNoButtons(t *testing.T) {
-	w := everyKindOfCluster()
-	s := w.server(t)
-	for _, path := range everyPage(w) {
+	d := everyKindOfCluster()
+	s := d.server(t)
+	for _, path := range everyPage(d) {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
 		r.RemoteAddr = "127.0.0.1:50000"
 		got := httptest.NewRecorder()
@@ -157,9 +157,9 @@ func TestUnauthorizedClientsGetNoButtons(t *testing.T) {
 
 // TestBrokenHistory: without a history, pages still show the current state.
 func TestBrokenHistory(t *testing.T) {
-	w := everyKindOfCluster()
-	w.broken = errors.New("disk I/O error")
-	s := w.server(t)
+	d := everyKindOfCluster()
+	d.broken = errors.New("disk I/O error")
+	s := d.server(t)
 	for _, path := range []string{"/", "/clusters/shop"} {
 		got := getPage(s, path)
 		for _, want := range []string{"The history cannot be read", "paused", "Redis Server is down"} {
@@ -306,25 +306,25 @@ func TestReportAsCSV(t *testing.T) {
 }
 
 func TestForms(t *testing.T) {
-	w := everyKindOfCluster()
-	s := w.server(t)
+	d := everyKindOfCluster()
+	s := d.server(t)
 	post := func(path string, form url.Values) *httptest.ResponseRecorder {
 		return send(s, "POST", path, form.Encode(), "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")
 	}
 	got := post("/silences", url.Values{"cluster": {"shop"}, "node": {""}, "code": {"dependency_down"}, "duration": {"4h"}, "reason": {"moving Redis"}})
-	if got.Code != http.StatusSeeOther || got.Header().Get("Location") != "/clusters/shop" || len(w.silences) != 1 || w.silences[0].Reason != "moving Redis" {
-		t.Fatalf("got %d to %q, silences %+v", got.Code, got.Header().Get("Location"), w.silences)
+	if got.Code != http.StatusSeeOther || got.Header().Get("Location") != "/clusters/shop" || len(d.silences) != 1 || d.silences[0].Reason != "moving Redis" {
+		t.Fatalf("got %d to %q, silences %+v", got.Code, got.Header().Get("Location"), d.silences)
 	}
 	if body := getPage(s, "/").Body.String(); !strings.Contains(body, "shop · Dependency down") || !strings.Contains(body, "16:03:11") {
 		t.Error("the overview lacks the silence")
 	}
-	if got := post("/silences/"+w.silences[0].ID+"/expire", nil); got.Code != http.StatusSeeOther || w.silences[0].Active(testTime) {
-		t.Errorf("got %d, silence %+v", got.Code, w.silences[0])
+	if got := post("/silences/"+d.silences[0].ID+"/expire", nil); got.Code != http.StatusSeeOther || d.silences[0].Active(testTime) {
+		t.Errorf("got %d, silence %+v", got.Code, d.silences[0])
 	}
 	if got := post("/clusters/shop/probe", nil); got.Code != http.StatusSeeOther || got.Header().Get("Location") != "/clusters/shop" {
 		t.Errorf("got %d", got.Code)
 	}
-	expect.Equal(t, "probed", []string{"shop"}, w.probed)
+	expect.Equal(t, "probed", []string{"shop"}, d.probed)
 	if got := post("/silences", url.Values{"cluster": {"ship"}, "duration": {"4h"}}); got.Code != http.StatusBadRequest || !strings.Contains(got.Body.String(), "<h1>Bad Request</h1>") {
 		t.Errorf("got %d %s", got.Code, got.Body)
 	}

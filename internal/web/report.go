@@ -28,15 +28,15 @@ const listedMonths = 13
 
 // reportPage shows a month: ?month=2026-11, ?target_percent=99.9.
 func (s *Server) reportPage(r *http.Request, p *page) error {
-	m, err := s.month(r, p.zone)
+	report, err := s.month(r, p.zone)
 	if err != nil {
 		return err
 	}
 	var text strings.Builder
-	if err := m.Document(alerting.Language(p.Language)).WriteHTML(&text); err != nil {
+	if err := report.Document(alerting.Language(p.Language)).WriteHTML(&text); err != nil {
 		return err
 	}
-	month := m.From.Format("2006-01")
+	month := report.From.Format("2006-01")
 	queryFor := func(month string) string {
 		values := url.Values{"month": {month}}
 		if target := r.FormValue("target_percent"); target != "" {
@@ -58,16 +58,16 @@ func (s *Server) reportPage(r *http.Request, p *page) error {
 // reportCSV exports the report of a month for a spreadsheet, in the language of the page.
 func (s *Server) reportCSV(w http.ResponseWriter, r *http.Request) {
 	page := s.newPage(r)
-	m, err := s.month(r, page.zone)
+	report, err := s.month(r, page.zone)
 	var body bytes.Buffer
 	if err == nil {
-		err = m.Document(alerting.Language(page.Language)).WriteCSV(&body)
+		err = report.Document(alerting.Language(page.Language)).WriteCSV(&body)
 	}
 	if err != nil {
 		s.render(w, r, s.pageOf(w, r, page, err), page)
 		return
 	}
-	sendCSV(w, r, "report-"+m.From.Format("2006-01"), body.Bytes())
+	sendCSV(w, r, "report-"+report.From.Format("2006-01"), body.Bytes())
 }
 
 // sendCSV sends a file that a browser saves with a name.
@@ -79,11 +79,11 @@ func sendCSV(w http.ResponseWriter, r *http.Request, name string, body []byte) {
 
 // getReport returns the report of a month.
 func (s *Server) getReport(r *http.Request) (answer, error) {
-	m, err := s.month(r, s.locale.Load().zone)
+	report, err := s.month(r, s.locale.Load().zone)
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{body: monthly.WireReportOf(m, s.config.Now())}, nil
+	return answer{body: monthly.WireReportOf(report, s.config.Now())}, nil
 }
 
 // month builds the report that a request asks for: the current month by default.
@@ -122,8 +122,8 @@ func (s *Server) buildMonth(ctx context.Context, span checks.Span, now time.Time
 		return s.findIncidents(ctx, alerting.IncidentQuery{Cluster: cluster, Span: span, Limit: maxReported})
 	}
 	var clusters []string
-	for _, p := range s.config.Snapshots.Snapshots() {
-		clusters = append(clusters, p.Cluster.Name)
+	for _, snapshot := range s.config.Snapshots.Snapshots() {
+		clusters = append(clusters, snapshot.Cluster.Name)
 	}
 	return monthly.Build(ctx, s.config.History, incidents, clusters, span, now, 0)
 }

@@ -116,11 +116,11 @@ func (c Config) takeRound(ctx context.Context, cluster string) (http.Handler, er
 
 // round waits for a round of a cluster, and returns the handler of its metrics.
 func (s *Server) round(ctx context.Context, cluster string) (http.Handler, error) {
-	p, err := s.snapshot(cluster)
+	snapshot, err := s.snapshot(cluster)
 	if err != nil {
 		return nil, err
 	}
-	return s.rounds.wait(ctx, p.Cluster.Name)
+	return s.rounds.wait(ctx, snapshot.Cluster.Name)
 }
 
 // healthy is the liveness endpoint.

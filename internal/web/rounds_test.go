@@ -146,8 +146,8 @@ func TestRoundsEnd(t *testing.T) {
 }
 
 func TestOperations(t *testing.T) {
-	w := newFakeDaemon(healthyCluster("shop", 2))
-	s := w.server(t)
+	d := newFakeDaemon(healthyCluster("shop", 2))
+	s := d.server(t)
 	for _, test := range []struct {
 		method, path string
 		status       int
@@ -164,7 +164,7 @@ func TestOperations(t *testing.T) {
 			t.Errorf("%s %s: got %d %q", test.method, test.path, got.Code, got.Body)
 		}
 	}
-	w.ready = errors.New("no round has been taken yet")
+	d.ready = errors.New("no round has been taken yet")
 	if got := send(s, "GET", "/-/ready", ""); got.Code != 503 || !strings.Contains(got.Body.String(), "no round") {
 		t.Errorf("got %d %q", got.Code, got.Body)
 	}
@@ -175,15 +175,15 @@ func TestOperations(t *testing.T) {
 	if got := send(s, "POST", "/api/v1/clusters/shop/probe", ""); got.Code != 200 || decoded[wireCluster](t, got).Name != "shop" {
 		t.Errorf("got %d %s", got.Code, got.Body)
 	}
-	expect.Equal(t, "probed", []string{"shop", "shop"}, w.probed)
+	expect.Equal(t, "probed", []string{"shop", "shop"}, d.probed)
 }
 
 // TestProbeWithoutExporter: a Prober is sufficient without metrics.
 func TestProbeWithoutExporter(t *testing.T) {
-	w := newFakeDaemon(healthyCluster("shop", 2))
-	s := w.server(t, func(c *Config) { c.Exporter = nil })
-	if got := send(s, "POST", "/api/v1/clusters/shop/probe", ""); got.Code != 200 || len(w.asked()) != 1 {
-		t.Errorf("got %d %s after %d rounds", got.Code, got.Body, len(w.asked()))
+	d := newFakeDaemon(healthyCluster("shop", 2))
+	s := d.server(t, func(c *Config) { c.Exporter = nil })
+	if got := send(s, "POST", "/api/v1/clusters/shop/probe", ""); got.Code != 200 || len(d.asked()) != 1 {
+		t.Errorf("got %d %s after %d rounds", got.Code, got.Body, len(d.asked()))
 	}
 }
 

@@ -17,8 +17,8 @@ func TestScreenshots(t *testing.T) {
 	if folder == "" {
 		t.Skip("STICKWATCH_SCREENSHOTS names no folder")
 	}
-	w := withDeployment(ejected("docs"), healthyCluster("billing", 3), unprobed("intranet"))
-	incident := "/incidents/" + w.fakeClusters[0].incidents[0].ID
+	d := withDeployment(ejected("docs"), healthyCluster("billing", 3), unprobed("intranet"))
+	incident := "/incidents/" + d.fakeClusters[0].incidents[0].ID
 	for _, shot := range []struct {
 		name, path string
 		width      int64
@@ -44,7 +44,7 @@ func TestScreenshots(t *testing.T) {
 			if shot.dark {
 				scheme = "dark"
 			}
-			b := browse(t, w.server(t, func(c *Config) {
+			b := browse(t, d.server(t, func(c *Config) {
 				c.Links = []LinkTemplate{{"Grafana", "https://grafana.example/d/x?var-cluster={cluster}"}, {"Runbook", "https://wiki.example/{cluster}"}}
 			}), &emulation.MediaFeature{Name: "prefers-color-scheme", Value: scheme})
 			b.do(chromedp.EmulateViewport(shot.width, 900))

@@ -69,15 +69,15 @@ func TestHistoryProblems(t *testing.T) {
 // TestPagesShowSelfHealth: every page shows problems of stickwatch, in both languages. The
 // daemon stays ready, because a full disk is no reason to restart it.
 func TestPagesShowSelfHealth(t *testing.T) {
-	w := newFakeDaemon(healthyCluster("shop", 2))
-	w.deadLetters = []DeadLetter{deadLetter("ops", time.Hour, `<b>"channel_not_found"`)}
-	w.keeping = HistoryStatus{LastError: "database or disk is full", LastWrite: testTime.Add(-time.Hour)}
-	s := w.server(t)
+	d := newFakeDaemon(healthyCluster("shop", 2))
+	d.deadLetters = []DeadLetter{deadLetter("ops", time.Hour, `<b>"channel_not_found"`)}
+	d.keeping = HistoryStatus{LastError: "database or disk is full", LastWrite: testTime.Add(-time.Hour)}
+	s := d.server(t)
 	for query, want := range map[string][]string{
 		"?lang=en": {"A message was given up", "receiver ops", "&lt;b&gt;&#34;channel_not_found", `href="/incidents/ops-1"`, "not been written since 11:03:11"},
 		"?lang=zh": {"有 1 条消息未能送达", "接收方 ops", "历史未能写入", `<span lang="en">database or disk is full`},
 	} {
-		for _, path := range append(everyPage(w), "/report") {
+		for _, path := range append(everyPage(d), "/report") {
 			got := getPage(s, path+query).Body.String()
 			for _, text := range want {
 				if !strings.Contains(got, text) {
@@ -89,7 +89,7 @@ func TestPagesShowSelfHealth(t *testing.T) {
 	if got := getPage(s, "/-/ready"); got.Code != http.StatusOK {
 		t.Errorf("got %d, want it to be ready", got.Code)
 	}
-	w.broken = errors.New("no disk at all")
+	d.broken = errors.New("no disk at all")
 	if got := getPage(s, "/"); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "not been written since") {
 		t.Errorf("got %d without the note when the history cannot be read", got.Code)
 	}
@@ -98,14 +98,14 @@ func TestPagesShowSelfHealth(t *testing.T) {
 // A withoutLatencies cannot read latencies.
 type withoutLatencies struct{ *fakeDaemon }
 
-func (d withoutLatencies) ClusterLatencies(context.Context, []string, checks.Span, checks.TargetKind) (map[string]checks.Latency, error) {
+func (w withoutLatencies) ClusterLatencies(context.Context, []string, checks.Span, checks.TargetKind) (map[string]checks.Latency, error) {
 	return nil, errors.New("the disk is slow")
 }
 
 // TestOverviewSaysThatLatenciesCannotBeRead: they do not look like those of a cluster without data.
 func TestOverviewSaysThatLatenciesCannotBeRead(t *testing.T) {
-	for name, w := range map[string]*fakeDaemon{"in full": newFakeDaemon(healthyCluster("shop", 2)), "table": manyClusters()} {
-		readable, broken := w.server(t), w.server(t, func(c *Config) { c.History = withoutLatencies{w} })
+	for name, d := range map[string]*fakeDaemon{"in full": newFakeDaemon(healthyCluster("shop", 2)), "table": manyClusters()} {
+		readable, broken := d.server(t), d.server(t, func(c *Config) { c.History = withoutLatencies{d} })
 		for server, want := range map[*Server]bool{readable: false, broken: true} {
 			got := getPage(server, "/?range=6h").Body.String()
 			if strings.Contains(got, `id="broken"`) != want {

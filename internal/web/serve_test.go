@@ -19,13 +19,13 @@ import (
 )
 
 // running serves a daemon at a free port until the test ends or end is called.
-func running(t *testing.T, w *fakeDaemon, change ...func(*Config)) (address string, end func() error) {
+func running(t *testing.T, d *fakeDaemon, change ...func(*Config)) (address string, end func() error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must.Succeed(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	s := w.server(t, change...)
+	s := d.server(t, change...)
 	go func() { done <- s.Serve(ctx, nil, l) }()
 	ended := false
 	end = func() error {

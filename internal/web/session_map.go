@@ -84,21 +84,21 @@ const (
 )
 
 // sessionMap returns the session map of a cluster; nil: nothing is known of its sessions.
-func (v viewContext) sessionMap(p Snapshot, r *clusterHistory) *sessionMap {
-	if len(r.placements) == 0 && r.met == nil {
+func (v viewContext) sessionMap(s Snapshot, h *clusterHistory) *sessionMap {
+	if len(h.placements) == 0 && h.met == nil {
 		return nil
 	}
-	sessions := &sessionMap{Ticks: v.ticks(r.span), Met: v.clientsMet(r)}
-	for i, n := range p.Cluster.Nodes {
+	sessions := &sessionMap{Ticks: v.ticks(h.span), Met: v.clientsMet(h)}
+	for i, n := range s.Cluster.Nodes {
 		sessions.Nodes = append(sessions.Nodes, mapNode{word(n.ID), i % mapColors})
 	}
-	sessions.addRows(v, p, r)
+	sessions.addRows(v, s, h)
 	sessions.Height = mapTop + len(sessions.Rows)*mapRowHeight + mapFooter
 	sessions.TipY = sessions.Height - mapFooter/3
-	sessions.addEvents(v, r)
-	newest := r.placements[:min(len(r.placements), listedRows)]
-	sessions.More = len(r.placements) - len(newest)
-	several, seen := severalAddresses(r.placements), map[string]bool{}
+	sessions.addEvents(v, h)
+	newest := h.placements[:min(len(h.placements), listedRows)]
+	sessions.More = len(h.placements) - len(newest)
+	several, seen := severalAddresses(h.placements), map[string]bool{}
 	for _, placement := range newest {
 		to := v.timestamp(placement.To)
 		row := v.rowName(placement, true)
@@ -115,14 +115,14 @@ func (v viewContext) sessionMap(p Snapshot, r *clusterHistory) *sessionMap {
 }
 
 // addRows adds the rows in the order of the nodes.
-func (m *sessionMap) addRows(view viewContext, p Snapshot, history *clusterHistory) {
+func (m *sessionMap) addRows(view viewContext, s Snapshot, history *clusterHistory) {
 	type key struct {
 		owner    int
 		balancer string
 	}
 	rows := make(map[key][]checks.Placement)
 	for _, placement := range slices.Backward(history.placements) {
-		if owner := nodeIndex(p, placement.Owner); owner >= 0 {
+		if owner := nodeIndex(s, placement.Owner); owner >= 0 {
 			k := key{owner, placement.Balancer}
 			rows[k] = append(rows[k], placement)
 		}
@@ -139,7 +139,7 @@ func (m *sessionMap) addRows(view viewContext, p Snapshot, history *clusterHisto
 		placed := joinShort(rows[k], history.span)
 		row := mapRow{Name: view.rowName(placed[0], several)}
 		for n, placement := range placed {
-			block := view.block(p, placement, drawnEnd(placed, n, view.now), history.span, mapTop+i*mapRowHeight)
+			block := view.block(s, placement, drawnEnd(placed, n, view.now), history.span, mapTop+i*mapRowHeight)
 			block.Focus = block.Focus && focus < maxFocus
 			if block.Focus {
 				focus++
@@ -186,13 +186,13 @@ func joinShort(placed []checks.Placement, span checks.Span) []checks.Placement {
 	return joined
 }
 
-func (v viewContext) block(p Snapshot, placement checks.Placement, end time.Time, span checks.Span, top int) mapBlock {
+func (v viewContext) block(s Snapshot, placement checks.Placement, end time.Time, span checks.Span, top int) mapBlock {
 	from, to := shareOf(span, placement.From), shareOf(span, end)
 	block := mapBlock{
 		X: percentOf(from), Width: percentOf(max(0, to-from)), Y: top + (mapRowHeight-fullBar)/2, Height: fullBar,
 		MarkY: top + mapRowHeight/2 + 5, Class: "s-none", Focus: placement.Outcome != checks.OutcomeServed || placement.Node != placement.Owner,
 	}
-	switch node := nodeIndex(p, placement.Node); {
+	switch node := nodeIndex(s, placement.Node); {
 	case node >= 0:
 		block.Class = fmt.Sprintf("s%d", node%mapColors)
 	case placement.Node != "":
@@ -267,9 +267,9 @@ var eventLetters = map[checks.Code]string{
 
 // shownEvents returns the changes that the map shows. Those of nodes are about one node: what
 // restarts cost together is found later than they happened.
-func shownEvents(r *clusterHistory) (shown []checks.Change) {
+func shownEvents(h *clusterHistory) (shown []checks.Change) {
 	ofNodes := []checks.Code{checks.NodeRestarted, checks.NodeDown}
-	for _, c := range r.changes {
+	for _, c := range h.changes {
 		if eventLetters[c.Code] != "" && c.Kind == checks.Appeared && (c.Node != "" || !slices.Contains(ofNodes, c.Code)) {
 			shown = append(shown, c)
 		}
@@ -277,35 +277,35 @@ func shownEvents(r *clusterHistory) (shown []checks.Change) {
 	return shown
 }
 
-func (m *sessionMap) addEvents(v viewContext, r *clusterHistory) {
-	for _, d := range r.deployments {
+func (m *sessionMap) addEvents(v viewContext, h *clusterHistory) {
+	for _, d := range h.deployments {
 		to := 1.0
 		if !d.To.IsZero() {
-			to = shareOf(r.span, d.To)
+			to = shareOf(h.span, d.To)
 		}
-		from := shareOf(r.span, d.From)
+		from := shareOf(h.span, d.From)
 		m.Bands = append(m.Bands, mapBand{percentOf(from), percentOf(max(to-from, 0.002)), v.translate("deployment %s", word(d.Name))})
 	}
-	for _, c := range shownEvents(r) {
+	for _, c := range shownEvents(h) {
 		m.Events = append(m.Events, mapEvent{
-			percentOf(shareOf(r.span, c.At)), eventLetters[c.Code], v.timeOfDay(c.At, r.span) + " " + v.sentence(c.Summary),
+			percentOf(shareOf(h.span, c.At)), eventLetters[c.Code], v.timeOfDay(c.At, h.span) + " " + v.sentence(c.Summary),
 		})
 	}
 }
 
 // eventLines returns the events and the ends of deployments as vertical lines, as a path in a
 // box of a width and height.
-func eventLines(r *clusterHistory, width, height int) string {
+func eventLines(h *clusterHistory, width, height int) string {
 	var d strings.Builder
 	line := func(at time.Time) {
-		if !at.Before(r.span.From) && at.Before(r.span.To) {
-			fmt.Fprintf(&d, "M%.1f 0V%d", shareOf(r.span, at)*float64(width), height)
+		if !at.Before(h.span.From) && at.Before(h.span.To) {
+			fmt.Fprintf(&d, "M%.1f 0V%d", shareOf(h.span, at)*float64(width), height)
 		}
 	}
-	for _, c := range shownEvents(r) {
+	for _, c := range shownEvents(h) {
 		line(c.At)
 	}
-	for _, deployment := range r.deployments {
+	for _, deployment := range h.deployments {
 		line(deployment.From)
 		line(deployment.To)
 	}

@@ -31,7 +31,7 @@ func describe(b mapBlock) string {
 }
 
 func TestSessionMap(t *testing.T) {
-	s := healthyCluster("shop", 3)
+	c := healthyCluster("shop", 3)
 	for _, test := range []struct {
 		name   string
 		placed []checks.Placement // oldest first
@@ -50,11 +50,11 @@ func TestSessionMap(t *testing.T) {
 		{"before the span", []checks.Placement{placed(-60, 180, "node1", checks.OutcomeServed)}, []string{"0%+50% full s0"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := &clusterHistory{span: sixHours}
+			h := &clusterHistory{span: sixHours}
 			for i := len(test.placed) - 1; i >= 0; i-- {
-				r.placements = append(r.placements, test.placed[i])
+				h.placements = append(h.placements, test.placed[i])
 			}
-			got := seenInEnglish.sessionMap(s.Snapshot, r)
+			got := seenInEnglish.sessionMap(c.Snapshot, h)
 			if len(got.Rows) != 1 || got.Rows[0].Name != "node1" {
 				t.Fatalf("got %+v", got.Rows)
 			}
@@ -89,12 +89,12 @@ func TestSessionMapOfDriftIsBounded(t *testing.T) {
 }
 
 func TestLanesOfSeveralAddresses(t *testing.T) {
-	s := healthyCluster("shop", 2)
+	c := healthyCluster("shop", 2)
 	one, other := placed(0, 350, "node1", checks.OutcomeServed), placed(0, 350, "node1", checks.OutcomeServed)
 	other.Balancer = "http://lb 10.0.0.10:80"
 	stranger := placed(0, 350, "node1", checks.OutcomeServed)
 	stranger.Owner = "node9"
-	got := seenInEnglish.sessionMap(s.Snapshot, &clusterHistory{span: sixHours, placements: []checks.Placement{one, other, stranger}})
+	got := seenInEnglish.sessionMap(c.Snapshot, &clusterHistory{span: sixHours, placements: []checks.Placement{one, other, stranger}})
 	var names []string
 	for _, l := range got.Rows {
 		names = append(names, l.Name)
@@ -107,7 +107,7 @@ func TestEventLines(t *testing.T) {
 	change := func(code checks.Code, node string, kind checks.ChangeKind) checks.Change {
 		return checks.Change{Kind: kind, At: sixHours.From.Add(3 * time.Hour), ActiveFinding: checks.ActiveFinding{Finding: checks.Finding{Code: code, Node: node, Summary: checks.Quote("why")}}}
 	}
-	r := &clusterHistory{
+	h := &clusterHistory{
 		span: sixHours,
 		changes: []checks.Change{
 			change(checks.NodeRestarted, "node2", checks.Appeared), change(checks.NodeRestarted, "", checks.Appeared),
@@ -115,11 +115,11 @@ func TestEventLines(t *testing.T) {
 		},
 		deployments: []checks.Deployment{{Name: "1.2", Span: checks.Span{From: sixHours.From.Add(time.Hour + 30*time.Minute)}}},
 	}
-	if got, want := eventLines(r, 1000, 100), "M500.0 0V100M250.0 0V100"; got != want {
+	if got, want := eventLines(h, 1000, 100), "M500.0 0V100M250.0 0V100"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	var m sessionMap
-	m.addEvents(seenInEnglish, r)
+	m.addEvents(seenInEnglish, h)
 	expect.Equal(t, "result", []mapEvent{{"50%", "R", "09:05 why"}}, m.Events)
 }
 
@@ -127,7 +127,7 @@ func TestEventLines(t *testing.T) {
 // share of errors is visible.
 func TestClientsMet(t *testing.T) {
 	session := checks.Target{Cluster: "shop", Kind: checks.TargetSession, Name: "node1"}
-	r := &clusterHistory{
+	h := &clusterHistory{
 		span: sixHours,
 		points: map[checks.Target][]checks.Point{session: {
 			{At: sixHours.From, Probes: 1000, Failed: 1, Unanswered: 1},
@@ -135,7 +135,7 @@ func TestClientsMet(t *testing.T) {
 		}},
 		met: []metSpan{{length: time.Hour, uptime: checks.Uptime{Probes: 200, Failed: 3, Unanswered: 1}, moved: 2}, {length: 24 * time.Hour}},
 	}
-	got := seenInEnglish.clientsMet(r)
+	got := seenInEnglish.clientsMet(h)
 	want := clientsMet{
 		Served: "M0 1h1v99h-1zM2 75h1v25h-1z", Lost: "M2 25h1v50h-1z", Errors: "M0 0h1v1h-1zM2 0h1v25h-1z", Width: barBuckets,
 		Label: "What clients met: 98.50\u00a0% served in 1 h",

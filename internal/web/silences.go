@@ -170,14 +170,14 @@ func (s *Server) checkNames(cluster, node string) error {
 		return nil
 	}
 	err := newDetail(`"cluster" is not a known cluster`)
-	for _, p := range s.config.Snapshots.Snapshots() {
-		if cluster != "" && p.Cluster.Name != cluster {
+	for _, snapshot := range s.config.Snapshots.Snapshots() {
+		if cluster != "" && snapshot.Cluster.Name != cluster {
 			continue
 		}
-		if cluster != "" && p.Cluster.Base != "" {
-			return ofView(p.Cluster)
+		if cluster != "" && snapshot.Cluster.Base != "" {
+			return ofView(snapshot.Cluster)
 		}
-		if node == "" || slices.ContainsFunc(p.Cluster.Nodes, func(n probes.Node) bool { return n.ID == node }) {
+		if node == "" || slices.ContainsFunc(snapshot.Cluster.Nodes, func(n probes.Node) bool { return n.ID == node }) {
 			return nil
 		}
 		err = newDetail(`"node" is not a node of the cluster`)

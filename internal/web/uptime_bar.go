@@ -167,14 +167,14 @@ func toneOfDay(u checks.Uptime) tone {
 }
 
 // sessionCalendar returns the calendar of the sessions of all owners together; nil: no data.
-func (v viewContext) sessionCalendar(r *clusterHistory) *calendar {
-	whole := checks.SessionUptime(r.uptimes)
+func (v viewContext) sessionCalendar(h *clusterHistory) *calendar {
+	whole := checks.SessionUptime(h.uptimes)
 	if whole.Probes == 0 {
 		return nil
 	}
 	var owners [uptimeDays][]checks.Uptime // by day
 	known := 0
-	for target, days := range r.days {
+	for target, days := range h.days {
 		if target.Kind != checks.TargetSession {
 			continue
 		}
@@ -194,22 +194,22 @@ func (v viewContext) sessionCalendar(r *clusterHistory) *calendar {
 
 // calendars returns the calendars of a history: all sessions together, and then those of its
 // uptimes in their order. The calendar of a node's sessions follows the node.
-func (v viewContext) calendars(r *clusterHistory) []calendar {
+func (v viewContext) calendars(h *clusterHistory) []calendar {
 	var all []calendar
-	if sessions := v.sessionCalendar(r); sessions != nil {
+	if sessions := v.sessionCalendar(h); sessions != nil {
 		all = append(all, *sessions)
 	}
 	shown := make(map[checks.Target]bool)
 	show := func(u checks.Uptime) {
-		if days, ok := r.days[u.Target]; ok && !shown[u.Target] {
+		if days, ok := h.days[u.Target]; ok && !shown[u.Target] {
 			shown[u.Target] = true
 			all = append(all, v.calendar(days, u))
 		}
 	}
-	for _, u := range r.uptimes {
+	for _, u := range h.uptimes {
 		show(u)
 		if u.Kind == checks.TargetNode {
-			show(r.uptime(checks.Target{Cluster: u.Cluster, Kind: checks.TargetSession, Name: u.Name}))
+			show(h.uptime(checks.Target{Cluster: u.Cluster, Kind: checks.TargetSession, Name: u.Name}))
 		}
 	}
 	return all

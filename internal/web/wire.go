@@ -24,18 +24,18 @@ type wireCluster struct {
 	Findings []wire.ActiveFinding `json:"findings"` // each cause before the findings that it explains
 }
 
-func wireClusterOf(p Snapshot) wireCluster {
-	since := sinceByKey(p.ActiveFindings)
+func wireClusterOf(s Snapshot) wireCluster {
+	since := sinceByKey(s.ActiveFindings)
 	out := wireCluster{
-		Cluster:    wire.ClusterOf(p.Report, p.Cluster),
-		Since:      wire.TimestampOf(p.Since),
-		Started:    wire.TimestampOf(p.Report.Started),
-		DurationMS: p.Report.Duration.Milliseconds(),
-		Findings: wire.List(p.Report.Findings, func(f checks.Finding) wire.ActiveFinding {
+		Cluster:    wire.ClusterOf(s.Report, s.Cluster),
+		Since:      wire.TimestampOf(s.Since),
+		Started:    wire.TimestampOf(s.Report.Started),
+		DurationMS: s.Report.Duration.Milliseconds(),
+		Findings: wire.List(s.Report.Findings, func(f checks.Finding) wire.ActiveFinding {
 			return wire.ActiveFinding{Finding: wire.FindingOf(f), Since: wire.TimestampOf(since[f.Key()])}
 		}),
 	}
-	out.Name, out.Verdict = wire.Text(p.Cluster.Name), verdictOf(p)
+	out.Name, out.Verdict = wire.Text(s.Cluster.Name), verdictOf(s)
 	return out
 }
 

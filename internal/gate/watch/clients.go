@@ -97,11 +97,11 @@ func (u *user) logOut(ctx context.Context) {
 // history, which would grow without limit.
 func (u *user) record(ex probes.Exchange) gate.Sample {
 	trace := u.canary.Trace()
-	b := gate.SampleOf(ex, trace.SessionOutcome(len(trace.Steps)-1))
+	s := gate.SampleOf(ex, trace.SessionOutcome(len(trace.Steps)-1))
 	if !u.canary.StartNextRound() {
 		u.canary = nil
 	}
-	return b
+	return s
 }
 
 // mayWrite reports whether a write cannot hide a loss: where only the value
@@ -237,8 +237,8 @@ func (w *Watch) onlyOne(users []*user) bool {
 
 // open opens a user's session before the watch.
 func (w *Watch) open(ctx context.Context, u *user, accept func(probes.Exchange) bool) *user {
-	for _, b := range u.openSession(ctx, accept) {
-		u.watchedClient.Timeline.Add(b)
+	for _, s := range u.openSession(ctx, accept) {
+		u.watchedClient.Timeline.Add(s)
 	}
 	return u
 }

@@ -31,18 +31,18 @@ func TestLoopWithinBudget(t *testing.T) {
 		for i := range 3 {
 			client := probes.NewClient(cluster.NodeTarget(cluster.Nodes[0]))
 			sample := func() bool {
-				var b gate.Sample
+				var s gate.Sample
 				_ = client.Admit(ctx, probes.RequestSequence{Path: "/"}, func() bool { // fails only at the end of the test
-					b.At, b.Took = time.Now(), time.Millisecond
-					sent = append(sent, b.At)
-					after := b.At.Sub(began)
-					b.Good = after < down || after >= up
-					return !sleep.Until(ctx, b.At.Add(b.Took))
+					s.At, s.Took = time.Now(), time.Millisecond
+					sent = append(sent, s.At)
+					after := s.At.Sub(began)
+					s.Good = after < down || after >= up
+					return !sleep.Until(ctx, s.At.Add(s.Took))
 				})
-				if i == 0 && !b.At.IsZero() {
-					timeline.Add(b)
+				if i == 0 && !s.At.IsZero() {
+					timeline.Add(s)
 				}
-				return b.Good
+				return s.Good
 			}
 			running.Go(func() { loop(ctx, 250*time.Millisecond, time.Duration(i)*80*time.Millisecond, sample) })
 		}

@@ -30,15 +30,15 @@ func newHealthChecker(c *probes.Cluster, n probes.Node) *healthChecker {
 }
 
 func (h *healthChecker) sample(ctx context.Context) []gate.Sample {
-	b := gate.Sample{At: time.Now()}
+	s := gate.Sample{At: time.Now()}
 	_ = h.client.Admit(ctx, probes.RequestSequence{Path: h.path, Requests: 1}, func() (timedOut bool) { // fails only when the watch has ended
-		b.At = time.Now()
-		b.Status, b.Error, b.Own = h.check(ctx)
-		b.Took = time.Since(b.At)
-		return b.Error != "" && b.Took >= h.timeout
+		s.At = time.Now()
+		s.Status, s.Error, s.Own = h.check(ctx)
+		s.Took = time.Since(s.At)
+		return s.Error != "" && s.Took >= h.timeout
 	})
-	b.Good = b.Error == "" && b.Status < http.StatusInternalServerError
-	return []gate.Sample{b}
+	s.Good = s.Error == "" && s.Status < http.StatusInternalServerError
+	return []gate.Sample{s}
 }
 
 // check returns the status of an answer, or the reason why there was none as one clean

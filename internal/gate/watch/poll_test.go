@@ -34,14 +34,14 @@ func TestMatchesEvidenceAsRounds(t *testing.T) {
 				Balancer: probes.Balancer{MaxFails: 1},
 				Nodes:    []probes.Node{{ID: "node1", URL: &url.URL{Scheme: "http", Host: "10.0.0.1:8080"}}},
 			}
-			v := &Watch{cluster: c, record: gate.WatchRecord{BalancerStates: make(map[string][]gate.BalancerState)}}
+			w := &Watch{cluster: c, record: gate.WatchRecord{BalancerStates: make(map[string][]gate.BalancerState)}}
 			for i, s := range tt.observations {
-				v.addEvidence(evidence.NewMatcher(c, nil), []probes.EvidenceObservation{{
+				w.addEvidence(evidence.NewMatcher(c, nil), []probes.EvidenceObservation{{
 					Kind: tt.kind, At: noon.Add(time.Duration(i) * time.Second), Servers: []probes.ServerEvidence{s},
 				}})
 			}
 			var got []probes.ServerState
-			for _, s := range v.record.BalancerStates["node1"] {
+			for _, s := range w.record.BalancerStates["node1"] {
 				got = append(got, s.State)
 			}
 			expect.Equal(t, "states", tt.want, got)

@@ -60,22 +60,22 @@ func Start(ctx context.Context, c *probes.Cluster, config Config) *Watch {
 	config.Interval = cmp.Or(config.Interval, defaultInterval)
 	config.Sessions = cmp.Or(config.Sessions, 1)
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
-	v := &Watch{cluster: c, config: config, evidenceReader: sources.NewReader(c), stop: stop}
-	v.record = gate.WatchRecord{
+	w := &Watch{cluster: c, config: config, evidenceReader: sources.NewReader(c), stop: stop}
+	w.record = gate.WatchRecord{
 		Cluster: c, Before: config.Prober.Round(ctx, c),
 		Nodes: make(map[string]gate.Timeline), BalancerStates: make(map[string][]gate.BalancerState),
 	}
 	fronts := probes.Resolve(ctx, c)
 	for _, front := range fronts {
-		v.addresses.MarkKnown(front.Address)
+		w.addresses.MarkKnown(front.Address)
 	}
-	users, newClients := v.openClients(ctx, fronts)
-	v.record.From = time.Now()
-	v.runClients(watching, users, newClients)
-	v.runNodes(watching)
-	v.running.Go(func() { panics.Keep(watching, panics.Probe, func() { v.followAddresses(watching) }) })
-	v.running.Go(func() { panics.Keep(watching, panics.Evidence, func() { v.pollEvidence(watching) }) })
-	return v
+	users, newClients := w.openClients(ctx, fronts)
+	w.record.From = time.Now()
+	w.runClients(watching, users, newClients)
+	w.runNodes(watching)
+	w.running.Go(func() { panics.Keep(watching, panics.Probe, func() { w.followAddresses(watching) }) })
+	w.running.Go(func() { panics.Keep(watching, panics.Evidence, func() { w.pollEvidence(watching) }) })
+	return w
 }
 
 // runClients starts clients, each at its own offset in the interval.
@@ -91,15 +91,15 @@ func (w *Watch) runClients(ctx context.Context, users []*user, newClients []*new
 	for _, u := range users {
 		n := len(w.record.Sessions)
 		w.record.Sessions = append(w.record.Sessions, u.watchedClient)
-		w.run(ctx, phase(), u, func(b gate.Sample) {
+		w.run(ctx, phase(), u, func(s gate.Sample) {
 			w.record.Sessions[n].Frontend = u.watchedClient.Frontend
-			w.record.Sessions[n].Timeline.Add(b)
+			w.record.Sessions[n].Timeline.Add(s)
 		})
 	}
 	for _, c := range newClients {
 		n := len(w.record.NewClients)
 		w.record.NewClients = append(w.record.NewClients, c.watchedClient)
-		w.run(ctx, phase(), c, func(b gate.Sample) { w.record.NewClients[n].Timeline.Add(b) })
+		w.run(ctx, phase(), c, func(s gate.Sample) { w.record.NewClients[n].Timeline.Add(s) })
 	}
 }
 
@@ -107,9 +107,9 @@ func (w *Watch) runClients(ctx context.Context, users []*user, newClients []*new
 func (w *Watch) runNodes(ctx context.Context) {
 	for i, n := range w.cluster.Nodes {
 		phase := w.config.Interval * time.Duration(2*i+1) / time.Duration(2*len(w.cluster.Nodes)) // between clients
-		w.run(ctx, phase, newHealthChecker(w.cluster, n), func(b gate.Sample) {
+		w.run(ctx, phase, newHealthChecker(w.cluster, n), func(s gate.Sample) {
 			timeline := w.record.Nodes[n.ID]
-			timeline.Add(b)
+			timeline.Add(s)
 			w.record.Nodes[n.ID] = timeline
 		})
 	}
@@ -146,10 +146,10 @@ func (w *Watch) run(ctx context.Context, phase time.Duration, s sampler, add fun
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			good = true
-			for _, b := range samples {
-				b.Retry = retry
-				add(b)
-				good = good && b.Good
+			for _, sample := range samples {
+				sample.Retry = retry
+				add(sample)
+				good = good && sample.Good
 			}
 			requests.failing = !good
 			return good
@@ -160,7 +160,7 @@ func (w *Watch) run(ctx context.Context, phase time.Duration, s sampler, add fun
 // impaired reports whether samples failed because stickwatch itself cannot probe, and records
 // why. They are left out: they are no evidence about the cluster.
 func (w *Watch) impaired(began time.Time, samples []gate.Sample) bool {
-	at := slices.IndexFunc(samples, func(b gate.Sample) bool { return !b.Good })
+	at := slices.IndexFunc(samples, func(s gate.Sample) bool { return !s.Good })
 	if at < 0 {
 		return false
 	}

@@ -218,21 +218,21 @@ func TestDrain(t *testing.T) {
 // inconclusive.
 func TestImpaired(t *testing.T) {
 	const local = "socket: too many open files"
-	v := &Watch{config: Config{Prober: &monitor.Prober{Self: monitor.NewSelfCheck()}}}
+	w := &Watch{config: Config{Prober: &monitor.Prober{Self: monitor.NewSelfCheck()}}}
 	began := time.Now()
 	refused := []gate.Sample{{Good: true}, {Error: "connection refused"}}
-	if v.impaired(began, refused) {
+	if w.impaired(began, refused) {
 		t.Error("a refused connection counts as a fault of stickwatch")
 	}
 	for range 2 {
-		if !v.impaired(began, []gate.Sample{{Error: local, Own: true}}) || !v.impaired(began, refused) {
+		if !w.impaired(began, []gate.Sample{{Error: local, Own: true}}) || !w.impaired(began, refused) {
 			t.Error("samples that failed while there are no descriptors count")
 		}
 	}
-	if v.impaired(began, []gate.Sample{{Good: true}}) || v.impaired(time.Now().Add(time.Second), refused) {
+	if w.impaired(began, []gate.Sample{{Good: true}}) || w.impaired(time.Now().Add(time.Second), refused) {
 		t.Error("answers, or samples after the impairment, do not count")
 	}
-	reasons := v.Record().Impaired
+	reasons := w.Record().Impaired
 	if len(reasons) != 1 || !strings.Contains(reasons[0].String(), local) {
 		t.Errorf("got reasons %q, want one with %q", reasons, local)
 	}
