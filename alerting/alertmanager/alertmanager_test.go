@@ -30,7 +30,7 @@ func TestAlerts(t *testing.T) {
 					if err != nil || ref != (alerting.DeliveryRef{}) {
 						t.Fatalf("got reference %v, error %v, want none", ref, err)
 					}
-					receivertest.CompareGolden(t, name, receivertest.Indent(t, f.bodies[0]))
+					expect.Golden(t, "testdata/"+name, receivertest.Indent(t, f.bodies[0]))
 				})
 			})
 		}

@@ -88,7 +88,7 @@ func TestMessages(t *testing.T) {
 				for _, m := range server.Messages() {
 					fmt.Fprintf(&got, "%s pages %q\n%s\n", m.Host, m.Pages, indented(t, m.Body))
 				}
-				receivertest.CompareGolden(t, name+"_"+language+".txt", got.String())
+				expect.Golden(t, "testdata/"+name+"_"+language+".txt", got.String())
 			})
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"stickwatch/alerting/internal/example"
-	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/message"
 	"stickwatch/internal/expect"
 )
@@ -22,7 +21,7 @@ func TestRender(t *testing.T) {
 			continue
 		}
 		for language, w := range writers() {
-			receivertest.CompareGolden(t, name+"_"+language+".txt", w.Write(example.Fired()).Render(k, math.MaxInt)+"\n")
+			expect.Golden(t, "testdata/"+name+"_"+language+".txt", w.Write(example.Fired()).Render(k, math.MaxInt)+"\n")
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
-	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/message"
 	"stickwatch/checks"
 	"stickwatch/internal/expect"
@@ -24,7 +23,7 @@ func TestPlain(t *testing.T) {
 			"nodes": example.Nodes(), "nodes_developed": example.NodesDeveloped(), "nodes_resolved": example.NodesResolved(),
 		} {
 			t.Run(language+" "+name, func(t *testing.T) {
-				receivertest.CompareGolden(t, language+"_"+name+".txt", w.Write(n).Plain()+"\n")
+				expect.Golden(t, "testdata/"+language+"_"+name+".txt", w.Write(n).Plain()+"\n")
 			})
 		}
 	}

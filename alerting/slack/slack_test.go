@@ -13,6 +13,7 @@ import (
 	"stickwatch/alerting/internal/receivertest"
 	"stickwatch/alerting/slack"
 	"stickwatch/alerting/slack/slacktest"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -49,7 +50,7 @@ func TestIncident(t *testing.T) {
 				must.Succeed(t, err)
 				thread = receipt.Thread
 				shown := server.Messages()
-				receivertest.CompareGolden(t, fmt.Sprintf("%s_%s.json", language, n.Kind), normalized(t, shown[0], shown[len(shown)-1]))
+				expect.Golden(t, "testdata/"+fmt.Sprintf("%s_%s.json", language, n.Kind), normalized(t, shown[0], shown[len(shown)-1]))
 			}
 			messages := server.Messages()
 			if want := messages[0].Channel + " " + messages[0].TS; thread != want {
@@ -80,7 +81,7 @@ func TestDeployment(t *testing.T) {
 			if len(shown) != 1 {
 				t.Fatalf("got %d messages, want one", len(shown))
 			}
-			receivertest.CompareGolden(t, language+"_deployment.json", normalized(t, shown[0]))
+			expect.Golden(t, "testdata/"+language+"_deployment.json", normalized(t, shown[0]))
 		})
 	}
 }
@@ -100,7 +101,7 @@ func TestHook(t *testing.T) {
 	if len(messages) != 2 {
 		t.Fatalf("got %d messages, want 2", len(messages))
 	}
-	receivertest.CompareGolden(t, "hook_fired.json", normalized(t, messages[0]))
+	expect.Golden(t, "testdata/hook_fired.json", normalized(t, messages[0]))
 }
 
 // TestDeletedRoot: if the message was deleted, the incident gets a new one.

@@ -69,7 +69,7 @@ func TestDocument(t *testing.T) {
 				if err != nil || receipt != (alerting.DeliveryRef{}) {
 					t.Fatalf("got receipt %v, error %v, want none", receipt, err)
 				}
-				receivertest.CompareGolden(t, name, receivertest.Indent(t, string((*got)[0].body)))
+				expect.Golden(t, "testdata/"+name, receivertest.Indent(t, string((*got)[0].body)))
 				h := (*got)[0].header
 				want := []string{"application/json", n.ID, "stickwatch", ""}
 				expect.Equal(t, "headers", want, []string{h.Get("Content-Type"), h.Get("Idempotency-Key"), h.Get("User-Agent"), h.Get("X-Stickwatch-Signature")})

@@ -5,20 +5,18 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"slices"
+	"stickwatch/internal/expect"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
-
-var updateScripts = flag.Bool("update", false, "rewrite the expected output in testdata/script")
 
 // TestMain lets the scripts run the test binary as stickwatch.
 func TestMain(m *testing.M) {
@@ -30,7 +28,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		UpdateScripts:       *updateScripts,
+		UpdateScripts:       *expect.Update,
 		Setup: func(env *testscript.Env) error {
 			s := new(fixture)
 			env.Values[fixtureKey{}] = s

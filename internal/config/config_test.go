@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,8 +12,6 @@ import (
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
-
-var update = flag.Bool("update", false, "write the .want files of testdata/bad")
 
 // testenv is the environment of all fixtures.
 func testenv(name string) (string, bool) {
@@ -55,13 +52,7 @@ func TestBad(t *testing.T) {
 			if strings.Contains(got, "unter2") {
 				t.Errorf("a secret is shown:\n%s", got)
 			}
-			golden := strings.TrimSuffix(path, ".yml") + ".want"
-			if *update {
-				must.Succeed(t, os.WriteFile(golden, []byte(got), 0o644))
-			}
-			want, err := os.ReadFile(golden)
-			must.Succeed(t, err)
-			expect.Equal(t, "result", string(want), got)
+			expect.Golden(t, strings.TrimSuffix(path, ".yml")+".want", got)
 		})
 	}
 }

@@ -33,12 +33,7 @@ func TestPageHasEveryKey(t *testing.T) {
 	if !begun || !ended {
 		t.Fatalf("%s has no place for the keys", page)
 	}
-	want := head + begin + "\n" + keyTables(readReference(t)) + end + tail
-	if *update {
-		must.Succeed(t, os.WriteFile(page, []byte(want), 0o644))
-		return
-	}
-	expect.Equal(t, "result", want, string(content))
+	expect.Golden(t, page, head+begin+"\n"+keyTables(readReference(t))+end+tail)
 }
 
 // keyTables returns sections as Markdown tables with headings of the third level.
@@ -189,14 +184,7 @@ func TestPublishedSchema(t *testing.T) {
 	const file = "../../internal/docs/stickwatch.schema.json"
 	schema, err := Schema()
 	must.Succeed(t, err)
-	schema = append(schema, '\n')
-	if *update {
-		must.Succeed(t, os.WriteFile(file, schema, 0o644))
-		return
-	}
-	published, err := os.ReadFile(file)
-	must.Succeed(t, err)
-	expect.Equal(t, "result", string(schema), string(published))
+	expect.Golden(t, file, string(schema)+"\n")
 }
 
 // TestExamples checks that the example configurations are valid.

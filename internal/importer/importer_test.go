@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,8 +13,6 @@ import (
 
 	"stickwatch/internal/phrase"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // fixtures are configurations with their main file. Those named for a product are from
 // the product's guide: e-Bridge's cluster guide, Strategy's Collaboration Server,
@@ -50,13 +47,8 @@ func TestGolden(t *testing.T) {
 			must.Succeed(t, err)
 			got, err := s.YAML(phrase.Reader{})
 			must.Succeed(t, err)
-			golden := "stickwatch.yml"
-			if *update {
-				must.Succeed(t, os.WriteFile(golden, got, 0o644))
-			}
-			want, err := os.ReadFile(golden)
-			must.Succeed(t, err)
-			expect.Equal(t, golden, string(want), string(got))
+			const golden = "stickwatch.yml"
+			expect.Golden(t, golden, string(got))
 			for _, secret := range []string{"a-very-secret-key", "admin:secret", "MYKEY"} {
 				if strings.Contains(string(got)+strings.Join(append(s.Notes(phrase.Reader{}), s.Guesses(phrase.Reader{})...), "\n"), secret) {
 					t.Errorf("the secret %q of the file is written or noted", secret)

@@ -53,7 +53,7 @@ func TestKinds(t *testing.T) {
 			archive, err := txtar.ParseFile(name)
 			must.Succeed(t, err)
 			got := imported(t, p, archive)
-			if *update {
+			if *expect.Update {
 				archive.Files = append(inputs(archive), got)
 				must.Succeed(t, os.WriteFile(name, txtar.Format(archive), 0o644))
 			}

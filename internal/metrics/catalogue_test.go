@@ -3,7 +3,6 @@ package metrics
 import (
 	"bytes"
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,24 +17,10 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/history"
 	"stickwatch/internal/must"
 )
-
-var update = flag.Bool("update", false, "write testdata and the table of internal/docs/metrics.md anew")
-
-// golden compares got with a golden file.
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		must.Succeed(t, os.WriteFile(path, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(path)
-	must.Succeed(t, err)
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got), -update writes it anew:\n%s", path, diff)
-	}
-}
 
 // metricFamilies scrapes l, without the metrics of the Go runtime and the process.
 func metricFamilies(t *testing.T, l *Live) []*dto.MetricFamily {
@@ -109,7 +94,7 @@ func allMetrics(t *testing.T) []*dto.MetricFamily {
 
 // TestExposition: dashboards and rules are tested against this golden file.
 func TestExposition(t *testing.T) {
-	golden(t, "testdata/exposition.txt", exposition(t, allMetrics(t)))
+	expect.Golden(t, "testdata/exposition.txt", exposition(t, allMetrics(t)))
 }
 
 // TestCatalogue: the catalogue matches the scraped metrics.
@@ -142,7 +127,7 @@ func TestCatalogue(t *testing.T) {
 		}
 	}
 	all = append(all, WatchCatalogue()...)
-	golden(t, page, between(t, metricTable(all)))
+	expect.Golden(t, page, between(t, metricTable(all)))
 	chinese, err := os.ReadFile(chinesePage)
 	must.Succeed(t, err)
 	for _, m := range all {

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
@@ -51,7 +52,7 @@ func reports() []checks.Report {
 func TestWrite(t *testing.T) {
 	var got bytes.Buffer
 	must.Succeed(t, Write(&got, reports(), nil))
-	golden(t, "testdata/snapshot.txt", got.String())
+	expect.Golden(t, "testdata/snapshot.txt", got.String())
 }
 
 // TestWriteWatches: a watched deployment has its results beside the gauges of the round.
@@ -62,7 +63,7 @@ func TestWriteWatches(t *testing.T) {
 		{Cluster: "blog"},
 	})
 	must.Succeed(t, err)
-	golden(t, "testdata/watches.txt", got.String())
+	expect.Golden(t, "testdata/watches.txt", got.String())
 }
 
 func TestRegistryIsClean(t *testing.T) {

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
-	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,8 +18,6 @@ import (
 	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
-
-var updateGolden = flag.Bool("update", false, "rewrite the golden files")
 
 func TestRenderGolden(t *testing.T) {
 	for _, tt := range []struct{ format, reports string }{
@@ -183,13 +179,5 @@ func rendered(t *testing.T, format string, r Results, opts Options) string {
 
 func golden(t *testing.T, file, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", file+".golden")
-	if *updateGolden {
-		must.Succeed(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		must.Succeed(t, os.WriteFile(path, []byte(got), 0o644))
-		return
-	}
-	want, err := os.ReadFile(path)
-	must.Succeed(t, err)
-	expect.Equal(t, path, string(want), got)
+	expect.Golden(t, filepath.Join("testdata", file+".golden"), got)
 }

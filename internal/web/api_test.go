@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/expect"
-	"stickwatch/internal/must"
 	"stickwatch/internal/wire"
 )
 
@@ -49,13 +47,7 @@ func decoded[T any](t *testing.T, w *httptest.ResponseRecorder) T {
 func TestClustersAsJSON(t *testing.T) {
 	s := newFakeDaemon(redisDown("shop"), unprobed("intranet")).server(t)
 	w := send(s, "GET", "/api/v1/clusters", "")
-	const golden = "testdata/clusters.json"
-	if *update {
-		must.Succeed(t, os.WriteFile(golden, w.Body.Bytes(), 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	must.Succeed(t, err)
-	expect.Equal(t, "-update rewrites it", string(want), w.Body.String())
+	expect.Golden(t, "testdata/clusters.json", w.Body.String())
 	one := decoded[wireCluster](t, send(s, "GET", "/api/v1/clusters/shop", ""))
 	expect.Equal(t, "a cluster by itself differs", decoded[wireClusters](t, w).Clusters[0], one)
 }

@@ -1,15 +1,12 @@
 package web
 
 import (
-	"bytes"
 	"encoding/json"
-	"flag"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"maps"
 	"net/http"
-	"os"
 	"path"
 	"path/filepath"
 	"reflect"
@@ -26,8 +23,6 @@ import (
 	"stickwatch/internal/must"
 	"stickwatch/internal/wire"
 )
-
-var update = flag.Bool("update", false, "write testdata and internal/docs/openapi.json anew")
 
 // An operation is an operation of the OpenAPI document. The statuses that follow from its
 // method, path and body are not repeated in errors.
@@ -158,16 +153,9 @@ var problems = map[int]string{
 // update it: go test ./internal/web -run OpenAPI -update.
 func TestOpenAPI(t *testing.T) {
 	const file = "../docs/openapi.json"
-	want, err := json.MarshalIndent(openAPIDocument(t), "", "  ")
+	document, err := json.MarshalIndent(openAPIDocument(t), "", "  ")
 	must.Succeed(t, err)
-	want = append(bytes.ReplaceAll(want, []byte("#/$defs/"), []byte("#/components/schemas/")), '\n')
-	if *update {
-		must.Succeed(t, os.WriteFile(file, want, 0o644))
-		return
-	}
-	got, err := os.ReadFile(file)
-	must.Succeed(t, err)
-	expect.Equal(t, file, string(want), string(got))
+	expect.Golden(t, file, strings.ReplaceAll(string(document), "#/$defs/", "#/components/schemas/")+"\n")
 }
 
 // TestOpenAPIHasEveryRoute checks that the document has every route but those of pages, and no

@@ -6,37 +6,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"stickwatch/alerting"
 	"stickwatch/alerting/internal/example"
 	"stickwatch/alerting/message"
-	"stickwatch/internal/expect"
-	"stickwatch/internal/must"
 	"stickwatch/internal/notify"
 	"stickwatch/internal/notify/outboxtest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// CompareGolden fails the test if got differs from the file with a name in testdata. The flag
-// -update writes the file.
-func CompareGolden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		must.Succeed(t, os.WriteFile(path, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(path)
-	must.Succeed(t, err)
-	expect.Equal(t, path, string(want), got)
-}
 
 // Indent formats JSON.
 func Indent(t *testing.T, body string) string {
