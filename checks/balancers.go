@@ -125,7 +125,7 @@ func balancerErrors(tl *timeline, front frontend) []Finding {
 		return (unexplained == 0 && culprits[id]) || (tl.nodes.noneReady() && !tl.nodes.ready(id))
 	})
 	f.facts.waited, f.facts.follows = waited == len(errs), lastToFail(tl)
-	f.facts.returning = returning == len(errs)
+	f.facts.onlyWithSession = returning == len(errs)
 	met := tl.outcomes.metAt(front, tl.nodes.ownError)
 	f.observed.harm = harmSpan(met)
 	few := len(errs) == 1 || float64(len(errs)) < criticalShare*float64(answered)

@@ -27,7 +27,7 @@ var causes = map[Code][]possibleCause{
 		{NodeRestarted, followsNode},
 		{Slow, byLostPackets},
 		{NodeDown, noNodeUp},
-		{SessionFailing, forReturning},
+		{SessionFailing, forClientsWithSession},
 		{NodeRestarted, inHarmfulLoop},
 	},
 	BalancerSplit: {
@@ -76,7 +76,7 @@ var causes = map[Code][]possibleCause{
 		{SessionFailing, forSessions},
 	},
 	UnknownNode: {
-		{BalancerRemapped, joined},
+		{BalancerRemapped, byAddedServer},
 	},
 	StartOrder: {
 		{NodeRestarted, sameNode},
@@ -189,7 +189,7 @@ func sameCertificate(effect, cause Finding) bool {
 // it, and of one by the restart that is expected to end by itself. An ejection that lasts
 // longer is a finding of its own.
 func whileItRestarted(effect, cause Finding) bool {
-	return (effect.facts.over || effect.facts.passing && !effect.facts.unprovoked) && sameNode(effect, cause)
+	return (effect.facts.ended || effect.facts.passing && !effect.facts.unprovoked) && sameNode(effect, cause)
 }
 
 // inLoop is true of the restarts and outages of a node that is in a crash loop, and of
@@ -214,16 +214,16 @@ func sumsUp(effect, cause Finding) bool {
 // tookTooLong is true if the balancer gave up waiting for a node that answers.
 func tookTooLong(effect, cause Finding) bool { return effect.facts.waited && cause.Node != "" }
 
-// forReturning is true of errors of the balancer that only clients with a session get,
+// forClientsWithSession is true of errors of the balancer that only clients with a session get,
 // because a node does not answer these.
-func forReturning(effect, _ Finding) bool { return effect.facts.returning }
+func forClientsWithSession(effect, _ Finding) bool { return effect.facts.onlyWithSession }
 
-func forEverybody(_, cause Finding) bool { return !cause.facts.returning }
+func forEverybody(_, cause Finding) bool { return !cause.facts.onlyWithSession }
 
 // byLostPackets is true if packets are lost, so that the balancer may have lost
 // connections to its nodes, too. An event long before the first one lost has another cause.
 func byLostPackets(effect, cause Finding) bool {
-	return cause.Target == lostPacketsTarget && (effect.When.IsZero() || cause.facts.losing.Sub(effect.When) <= lossRemembered)
+	return cause.Target == lostPacketsTarget && (effect.When.IsZero() || cause.facts.firstPacketLost.Sub(effect.When) <= lossRemembered)
 }
 
 func movedByLostPackets(effect, cause Finding) bool {
@@ -248,8 +248,8 @@ func takenOut(effect, cause Finding) bool {
 	return effect.facts.unprovoked && followsNode(cause, effect)
 }
 
-// joined is true of a remap by a server that was added.
-func joined(_, cause Finding) bool { return cause.facts.grew }
+// byAddedServer is true of a remap by a server that was added.
+func byAddedServer(_, cause Finding) bool { return cause.facts.serverAdded }
 
 // refusedByClock is true of a node whose clock is so far off that it takes sessions
 // of others for expired, or issues sessions that others take for expired.

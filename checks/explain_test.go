@@ -76,7 +76,7 @@ func TestExplain(t *testing.T) {
 		},
 		{
 			"only clients with a session wait for the balancer in vain",
-			[]Finding{{Code: BalancerError, Severity: Critical, Target: lb, facts: facts{returning: true}}, on(SessionFailing, Critical, "", "node1")},
+			[]Finding{{Code: BalancerError, Severity: Critical, Target: lb, facts: facts{onlyWithSession: true}}, on(SessionFailing, Critical, "", "node1")},
 			[]string{"session_failing", "balancer_error/http://shop.example <- session_failing"},
 		},
 		{
@@ -289,7 +289,7 @@ func TestErrorsInCrashLoop(t *testing.T) {
 		"in its aftermath":      {Finding{observed: observed{harm: Span{second(15), second(18)}}}, nil, loop.Key()},
 		"later":                 {Finding{observed: observed{harm: Span{second(30), second(40)}}}, nil, ""},
 		"of another node":       {Finding{observed: observed{harm: Span{second(3), second(12)}}, Nodes: []string{"node2"}}, nil, ""},
-		"of returning clients":  {Finding{observed: observed{harm: Span{second(3), second(12)}}, facts: facts{returning: true}}, []Finding{failing}, failing.Key()},
+		"of returning clients":  {Finding{observed: observed{harm: Span{second(3), second(12)}}, facts: facts{onlyWithSession: true}}, []Finding{failing}, failing.Key()},
 		"while no node answers": {Finding{observed: observed{harm: Span{second(3), second(12)}}}, []Finding{noneUp("node2")}, "node_down/node2"},
 	} {
 		t.Run(name, func(t *testing.T) {

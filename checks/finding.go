@@ -120,25 +120,25 @@ type Finding struct {
 
 // facts are what explain knows of a finding beside its subject. They are neither shown nor stored.
 type facts struct {
-	erring     bool          // a node or a page answers with errors of the server
-	unanswered bool          // a node did not answer in time, or a dependency did not answer
-	store      bool          // the dependency is of a kind that stores sessions
-	follows    []string      // nodes whose failure or return affects clients of other nodes
-	returning  bool          // the balancer waited for a node in vain, for clients that hold a session only
-	retried    bool          // the balancer answered after as many whole seconds as it waits before it tries again
-	waited     bool          // the balancer waited for an answer before each of its errors
-	grew       bool          // a server was added to the balancer's list, as far as is known
-	roamed     bool          // several nodes had answered each of the clients that met older contents
-	expires    bool          // clocks are so far apart that sessions may be refused
-	refused    bool          // the certificate has expired, so that clients refuse it
-	byLoss     bool          // only sessions that are lost show that addresses disagree
-	frontends  []string      // names of the balancer addresses at which it was seen
-	losing     time.Time     // when the first of the remembered packets was lost
-	aftermath  time.Duration // how long after a harm by a crash loop clients may meet further ones
+	erring          bool          // a node or a page answers with errors of the server
+	unanswered      bool          // a node did not answer in time, or a dependency did not answer
+	store           bool          // the dependency is of a kind that stores sessions
+	follows         []string      // nodes whose failure or return affects clients of other nodes
+	onlyWithSession bool          // the balancer waited for a node in vain, for clients that hold a session only
+	retried         bool          // the balancer answered after as many whole seconds as it waits before it tries again
+	waited          bool          // the balancer waited for an answer before each of its errors
+	serverAdded     bool          // a server was added to the balancer's list, as far as is known
+	roamed          bool          // several nodes had answered each of the clients that met older contents
+	expires         bool          // clocks are so far apart that sessions may be refused
+	refused         bool          // the certificate has expired, so that clients refuse it
+	byLoss          bool          // only sessions that are lost show that addresses disagree
+	frontends       []string      // names of the balancer addresses at which it was seen
+	firstPacketLost time.Time     // when the first of the remembered packets was lost
+	aftermath       time.Duration // how long after a harm by a crash loop clients may meet further ones
 
 	unprovoked bool // the balancer ejected a node that had not failed
 	passing    bool // an ejection follows a failure and is expected to end by itself; verdict reads it, too
-	over       bool // an ejection lasted between two rounds, and no longer does; verdict reads it, too
+	ended      bool // an ejection lasted between two rounds, and no longer does; verdict reads it, too
 }
 
 // observed says when a finding was observed, for the Ledger to confirm it.

@@ -92,7 +92,7 @@ func wasEjected(tl *timeline, node probes.Node) (Finding, bool) {
 	}
 	last := past[len(past)-1]
 	f := about(NodeEjected, Warning, node.ID)
-	f.facts.over = true
+	f.facts.ended = true
 	f.Summary = msg(MsgWasEjected, Args{Node: node.ID, Since: last.From, At: last.To})
 	for _, e := range slices.Backward(past) {
 		f.Evidence = append(f.Evidence, withProof(byBalancer, e.Words))

@@ -101,7 +101,7 @@ func (att *attribution) findings() []Finding {
 func verdict(findings []Finding, doubts []Message) Verdict {
 	has := func(s Severity) bool {
 		return slices.ContainsFunc(findings, func(f Finding) bool {
-			return f.Severity == s && (s == Critical || f.When.IsZero()) || s == Warning && f.facts.passing && !f.facts.over
+			return f.Severity == s && (s == Critical || f.When.IsZero()) || s == Warning && f.facts.passing && !f.facts.ended
 		})
 	}
 	switch {

@@ -109,7 +109,7 @@ var latencySpecs = []spec{
 		want: []string{"warning certificate_expiring/node2", "warning node_down/node2 <- certificate_expiring/node2"},
 	},
 	{
-		name: "certificate: has expired, and nobody minds; the node is down",
+		name: "certificate: has expired, and clients accept it; the node is down",
 		round: changed(func(r *round) {
 			r.down("node2")
 			expires(&r.node("node2").Primary, -day)

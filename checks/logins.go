@@ -53,7 +53,7 @@ var loginProblems = map[probes.LoginProblem]MessageID{
 
 var formFaults = map[probes.FormFault]MessageID{
 	probes.FormMissing: MsgFormMissing, probes.FormTooLarge: MsgFormTooLarge, probes.FormByGet: MsgFormByGet,
-	probes.FormEncoded: MsgFormEncoded, probes.FormAway: MsgFormAway, probes.TokenMissing: MsgTokenMissing,
+	probes.FormEncoded: MsgFormEncoded, probes.FormElsewhere: MsgFormAway, probes.TokenMissing: MsgTokenMissing,
 }
 
 // needsLogin reports whether the application has sessions for users who log in only.

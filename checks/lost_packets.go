@@ -113,7 +113,7 @@ func lostPackets(oc *outcomes) []Finding {
 	if countLosses(list) >= frequentLosses {
 		f.Severity = Warning
 	}
-	f.facts.losing = list[0].At
+	f.facts.firstPacketLost = list[0].At
 	to := make(map[string]bool)
 	for _, c := range list {
 		to[c.Target] = true

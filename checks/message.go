@@ -136,7 +136,7 @@ func (f Finding) WithTimes(change func(time.Time) time.Time) Finding {
 	f = f.withTexts(func(m Message) Message { return m.withTimes(change) })
 	f.When, f.Began = change(f.When), change(f.Began)
 	f.observed.firstEvidence, f.observed.checkedAt = change(f.observed.firstEvidence), change(f.observed.checkedAt)
-	f.facts.losing = change(f.facts.losing)
+	f.facts.firstPacketLost = change(f.facts.firstPacketLost)
 	f.observed.harm.From, f.observed.harm.To, f.Times = change(f.observed.harm.From), change(f.observed.harm.To), slices.Clone(f.Times)
 	for i, t := range f.Times {
 		f.Times[i] = change(t)

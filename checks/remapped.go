@@ -376,7 +376,7 @@ func remapFindings(rem *remaps) []Finding {
 	}
 	finding := Finding{Code: BalancerRemapped, Severity: Warning, Nodes: remapping.Nodes, When: remapping.At}
 	finding.facts.follows, finding.ExplainedBy = remapping.Follows, remapping.Cause
-	finding.facts.grew = remapping.Change.ID == MsgLineAdded || remapping.Change.IsZero() && len(remapping.Follows) == 0
+	finding.facts.serverAdded = remapping.Change.ID == MsgLineAdded || remapping.Change.IsZero() && len(remapping.Follows) == 0
 	for _, node := range remapping.Follows { // the failure may have ended
 		if d, ok := rem.timeline.disruptionAt(node, remapping.At); ok && d.failed() {
 			finding.ExplainedBy = cmp.Or(finding.ExplainedBy, d.Finding)

@@ -45,7 +45,7 @@ const (
 	FormTooLarge FormFault = "too_large" // too many or too long fields
 	FormByGet    FormFault = "by_get"    // the password would be part of the address
 	FormEncoded  FormFault = "encoded"   // it is sent in an encoding such as multipart/form-data
-	FormAway     FormFault = "away"      // it would be sent to another host
+	FormElsewhere     FormFault = "away"      // it would be sent to another host
 	TokenMissing FormFault = "no_token"  // the page has no token against cross-site requests
 )
 
@@ -79,7 +79,7 @@ func (s *loginSequence) fill() (*formRequest, LoginProblem) {
 	}
 	out := &formRequest{page: s.page.url, header: http.Header{}}
 	if out.url = s.target(form); out.url == nil {
-		s.fault = FormAway
+		s.fault = FormElsewhere
 		return nil, LoginElsewhere
 	}
 	if s.step.Token != nil {

@@ -26,9 +26,9 @@ func healthcheck(ctx context.Context, listen string) error {
 	return err
 }
 
-// isAlert reports whether the server rejected the TLS handshake: it runs, and demands a
+// isTLSAlert reports whether the server rejected the TLS handshake: it runs, and demands a
 // client certificate. Package tls marks errors of the peer as "remote error".
-func isAlert(err error) bool {
+func isTLSAlert(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "remote error"
 }
@@ -39,7 +39,7 @@ func askHealth(ctx context.Context, client *http.Client, url string) error {
 		return err
 	}
 	res, err := client.Do(req)
-	if isAlert(err) {
+	if isTLSAlert(err) {
 		return nil
 	}
 	if err != nil {

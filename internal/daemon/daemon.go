@@ -231,7 +231,7 @@ func (d *Daemon) countDelivery(receiver string, result notify.Result) {
 	}
 	d.metrics.Notified(receiver, counted)
 	if result != notify.Retried {
-		d.outbox.moved(receiver)
+		d.outbox.leftOutbox(receiver)
 	}
 }
 

@@ -172,8 +172,8 @@ func (p *outboxProgress) observe(pending map[string]int, elsewhere bool) {
 	p.since = waiting
 }
 
-// moved records that a notification left the outbox.
-func (p *outboxProgress) moved(receiver string) {
+// leftOutbox records that a notification left the outbox.
+func (p *outboxProgress) leftOutbox(receiver string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.since, receiver)

@@ -69,21 +69,21 @@ func (w *worker) methodOf(c *selection) probes.Method { return cmp.Or(c.faults.M
 func (w *worker) choose(c *selection, now time.Time) (server int, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	without := w.without(c, now)
+	without := w.skipped(c, now)
 	switch w.methodOf(c) {
 	case probes.MethodIPHash:
 		server, ok = w.ipHash.Pick(c.client, without...)
 	case probes.MethodHash:
 		server, ok = w.hash.Pick(c.client, without...)
 	case probes.MethodCookie:
-		server, ok = w.named(c.cookie(w.cookieName), without)
+		server, ok = w.byCookie(c.cookie(w.cookieName), without)
 	case probes.MethodLeastConn:
-		server, ok = w.turn(without, func(may func(int) bool) (int, bool) { return w.roundRobin.leastConn(w.conns, may) })
+		server, ok = w.backupsLast(without, func(may func(int) bool) (int, bool) { return w.roundRobin.leastConn(w.conns, may) })
 	case probes.MethodRandom:
 		server, ok = w.pickRandom(without)
 	}
 	if !ok {
-		server, ok = w.turn(without, w.roundRobin.next)
+		server, ok = w.backupsLast(without, w.roundRobin.next)
 	}
 	if ok {
 		w.conns[server]++
@@ -92,8 +92,8 @@ func (w *worker) choose(c *selection, now time.Time) (server int, ok bool) {
 	return server, ok
 }
 
-// without lists the servers to skip.
-func (w *worker) without(c *selection, now time.Time) []int {
+// skipped lists the servers to skip.
+func (w *worker) skipped(c *selection, now time.Time) []int {
 	var list []int
 	unaffected := c.faults.OnlyWorker != 0 && c.faults.OnlyWorker != w.number
 	for i, s := range w.servers {
@@ -105,8 +105,8 @@ func (w *worker) without(c *selection, now time.Time) []int {
 	return list
 }
 
-// named returns the server that a cookie names.
-func (w *worker) named(name string, without []int) (int, bool) {
+// byCookie returns the server that a cookie names.
+func (w *worker) byCookie(name string, without []int) (int, bool) {
 	i := indexOf(w.servers, name)
 	return i, i >= 0 && !slices.Contains(without, i)
 }
@@ -125,8 +125,8 @@ func (w *worker) pickRandom(without []int) (int, bool) {
 	return tickets[w.random.IntN(len(tickets))], true
 }
 
-// turn calls next to choose a server. Backups are used when no other server is left.
-func (w *worker) turn(without []int, next func(may func(int) bool) (int, bool)) (int, bool) {
+// backupsLast calls next to choose a server. Backups are used when no other server is left.
+func (w *worker) backupsLast(without []int, next func(may func(int) bool) (int, bool)) (int, bool) {
 	for _, backup := range [...]bool{false, true} {
 		server, ok := next(func(i int) bool {
 			return w.servers[i].Backup == backup && !slices.Contains(without, i)

@@ -188,7 +188,7 @@ func openLocked(ctx context.Context, config Config) (*DB, error) {
 	if err := migrate(ctx, writer, config.Path, migrations()); err != nil {
 		return nil, closeWith(writer, err)
 	}
-	reader, err := openFile(ctx, config.Path)
+	reader, err := openFileReader(ctx, config.Path)
 	if err != nil {
 		return nil, closeWith(writer, err)
 	}

@@ -27,10 +27,10 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 	if IsDatabase(path) {
 		return openDatabaseReader(ctx, path)
 	}
-	return openFile(ctx, path)
+	return openFileReader(ctx, path)
 }
 
-func openFile(ctx context.Context, path string) (*Reader, error) {
+func openFileReader(ctx context.Context, path string) (*Reader, error) {
 	// SQLite reports a missing file as "unable to open database file".
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("opening the history: %w", err)

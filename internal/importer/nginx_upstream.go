@@ -24,7 +24,7 @@ func (r *nginxReader) upstream(d directive) (*upstream, error) {
 	u.several = len(slices.Collect(among(d.block, "server"))) > 1
 	for _, line := range d.block {
 		if line.name == "server" {
-			if err := u.nginxServer(line); err != nil {
+			if err := u.addNginxServer(line); err != nil {
 				return nil, err
 			}
 		} else {
@@ -37,14 +37,14 @@ func (r *nginxReader) upstream(d directive) (*upstream, error) {
 	return u, nil
 }
 
-// nginxServer adds the server of a line.
-func (u *upstream) nginxServer(line directive) error {
+// addNginxServer adds the server of a line.
+func (u *upstream) addNginxServer(line directive) error {
 	if strings.HasPrefix(line.arg(0), "unix:") {
 		u.guess("nodes", line.remark("%s is a socket, which cannot be probed: its node is not in this file", line.arg(0)))
 		u.missing = true
 		return nil
 	}
-	server, e, err := nginxServer(line)
+	server, e, err := parseNginxServer(line)
 	if err != nil {
 		return err
 	}
@@ -99,8 +99,8 @@ var noBackup = []probes.Method{probes.MethodIPHash, probes.MethodHash, probes.Me
 // serverParameter matches parameters of a server line, including those of modules.
 var serverParameter = regexp.MustCompile(`^(down|backup|resolve|drain|[a-z_]+=.*)$`)
 
-// nginxServer parses a server line of an upstream.
-func nginxServer(line directive) (server, ejection, error) {
+// parseNginxServer parses a server line of an upstream.
+func parseNginxServer(line directive) (server, ejection, error) {
 	s, e := server{position: line.position, scheme: "http", address: line.arg(0), weight: 1}, nginxEjection
 	if isVariable(s.address) {
 		s.unlisted = notKnown(s.address)
@@ -139,7 +139,7 @@ func nginxServer(line directive) (server, ejection, error) {
 
 // nginxNeutral are the directives of an upstream that do not choose a server, including
 // those of common modules.
-var nginxNeutral = regexp.MustCompile(`^(zone|state|ntlm|queue|bind|resolver|resolver_timeout|keepalive(_\w+)?|check(_\w+)?|health_check\w*|match|healthcheck\w*|max_\w+|request_\w+)$`)
+var nginxNeutral = regexp.MustCompile(`^(zone|ntlm|queue|bind|resolver|resolver_timeout|keepalive(_\w+)?|check(_\w+)?|health_check\w*|match|healthcheck\w*|max_\w+|request_\w+)$`)
 
 // nginxMethod reads a directive of an upstream other than server.
 func (u *upstream) nginxMethod(line directive) {
@@ -175,12 +175,12 @@ func (u *upstream) nginxMethod(line directive) {
 	}
 }
 
-var hashKey = regexp.MustCompile(`^\$(remote_addr|http_[a-z0-9_]+|cookie_[A-Za-z0-9_]+)$`)
+var predictableKey = regexp.MustCompile(`^\$(remote_addr|http_[a-z0-9_]+|cookie_[A-Za-z0-9_]+)$`)
 
 func (u *upstream) nginxHash(d directive) {
 	u.method = probes.MethodHash
 	u.consistent = d.arg(1) == "consistent"
-	if hashKey.MatchString(d.arg(0)) {
+	if predictableKey.MatchString(d.arg(0)) {
 		u.hashKey = d.arg(0)
 		return
 	}

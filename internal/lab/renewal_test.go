@@ -20,14 +20,14 @@ import (
 // session.
 func renewsIDs(n *demo.Node) http.Handler {
 	var mu sync.Mutex
-	internal := make(map[string]string) // the node's id by that of the client
+	nodeIDs := make(map[string]string) // the node's id by that of the client
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		id := ""
 		if cookie, err := r.Cookie(jsessionid); err == nil {
-			id = internal[cookie.Value]
-			delete(internal, cookie.Value)
+			id = nodeIDs[cookie.Value]
+			delete(nodeIDs, cookie.Value)
 		}
 		r.Header.Set("Cookie", jsessionid+"="+id)
 		answer := httptest.NewRecorder()
@@ -36,7 +36,7 @@ func renewsIDs(n *demo.Node) http.Handler {
 			id = cookie.Value
 		}
 		renewed := rand.Text() + "." + n.ID()
-		internal[renewed] = id
+		nodeIDs[renewed] = id
 		maps.Copy(w.Header(), answer.Header())
 		w.Header().Del("Content-Length")
 		w.Header().Set("Set-Cookie", jsessionid+"="+renewed+"; Path=/")

@@ -32,7 +32,7 @@ func (p *canaryPool) sendFollowUps(ctx context.Context, pairs []pair, successors
 		pairs: pairs, successors: successors, waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange),
 	}
 	p.followUps++
-	canaries, writers := p.turn(pairs, mayLeaveOut)
+	canaries, writers := p.takeTurn(pairs, mayLeaveOut)
 	for _, canary := range canaries {
 		f.waiting[canary] = true
 	}
@@ -58,9 +58,9 @@ func (p *canaryPool) sendFollowUps(ctx context.Context, pairs []pair, successors
 	return f
 }
 
-// turn returns the canaries that send a request in this follow-up, and those of them that store a
+// takeTurn returns the canaries that send a request in this follow-up, and those of them that store a
 // value with it. Idle canaries only return.
-func (p *canaryPool) turn(pairs []pair, mayLeaveOut bool) (canaries, writers []*pooledCanary) {
+func (p *canaryPool) takeTurn(pairs []pair, mayLeaveOut bool) (canaries, writers []*pooledCanary) {
 	idle, paired, reserve := make(map[slot][]*pooledCanary), make(map[slot]bool), p.reserveTurn()
 	for _, c := range p.dueIdle() {
 		c.last = time.Now()
@@ -228,14 +228,14 @@ func (w *Watcher) pairs() (list []pair) {
 
 // newClientFor returns a client that has not sent a request, with a key for the node of a slot if the
 // balancer hashes one.
-func (w *Watcher) newClientFor(at *url.URL, position slot, identity checks.Identity) *pooledCanary {
+func (w *Watcher) newClientFor(at *url.URL, target slot, identity checks.Identity) *pooledCanary {
 	w.openedClients++
 	c := client{}
 	if w.cluster.Balancer.HashesClients() {
-		c = targetedClient(w.cluster, position.node, w.openedClients)
+		c = targetedClient(w.cluster, target.node, w.openedClients)
 	}
-	traceDriver := w.prober.newTraceDriver(w.cluster, probes.Frontend{URL: at, Address: position.balancer})
-	canary := &pooledCanary{Canary: traceDriver.newClient(traceDriver.withSyntheticAddresses([]client{c})[0]), slot: position, identity: identity}
+	driver := w.prober.newTraceDriver(w.cluster, probes.Frontend{URL: at, Address: target.balancer})
+	canary := &pooledCanary{Canary: driver.newClient(driver.withSyntheticAddresses([]client{c})[0]), slot: target, identity: identity}
 	if slices.ContainsFunc(w.lastReport.Nodes, func(n checks.NodeReport) bool { return n.Node == c.targetNode && n.InRotation == checks.Yes }) {
 		canary.ownerNode = c.targetNode // an answer of another node is unexpected
 	}

@@ -22,9 +22,9 @@ func loginOf(c *probes.Cluster) *probes.Login {
 	return c.Session.Login
 }
 
-// canaryAge returns the age at which a canary is replaced. A session that took a login is kept
+// maxCanaryAge returns the age at which a canary is replaced. A session that took a login is kept
 // for longer.
-func canaryAge(c *probes.Cluster, age time.Duration) time.Duration {
+func maxCanaryAge(c *probes.Cluster, age time.Duration) time.Duration {
 	if loginOf(c) == nil {
 		return age
 	}
@@ -92,7 +92,7 @@ func (p *canaryPool) wantsLogin(c *probes.Cluster, age time.Duration) wantsLogin
 	if loginOf(c) == nil {
 		return nil
 	}
-	live := slices.DeleteFunc(slices.Clone(p.canaries), func(canary *pooledCanary) bool { return lost(canary.Canary) })
+	live := slices.DeleteFunc(slices.Clone(p.canaries), func(canary *pooledCanary) bool { return lostSession(canary.Canary) })
 	single := c.LoginStatus().Single
 	replaced := false
 	return func(at slot) bool {
@@ -109,8 +109,8 @@ func (p *canaryPool) wantsLogin(c *probes.Cluster, age time.Duration) wantsLogin
 	}
 }
 
-// lost reports whether the newest answer to a client shows that its session is gone.
-func lost(c *probes.Canary) bool {
+// lostSession reports whether the newest answer to a client shows that its session is gone.
+func lostSession(c *probes.Canary) bool {
 	trace := c.Trace()
 	return len(trace.Steps) > 0 && trace.SessionOutcome(len(trace.Steps)-1) == probes.SessionLost
 }

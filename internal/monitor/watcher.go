@@ -113,7 +113,7 @@ func NewWatcher(cluster *probes.Cluster, p *Prober, o Observer, intervals Interv
 	if intervals.CanaryAge <= 0 {
 		intervals.CanaryAge = 10 * time.Minute
 	}
-	intervals.CanaryAge = canaryAge(cluster, intervals.CanaryAge)
+	intervals.CanaryAge = maxCanaryAge(cluster, intervals.CanaryAge)
 	w := &Watcher{
 		cluster: cluster, prober: p, observer: o, intervals: intervals,
 		timelines:      checks.Restored(cluster, activeFindings),

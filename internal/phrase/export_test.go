@@ -1,4 +1,4 @@
 package phrase
 
-// Chinese has the translations, for tests outside of the package, whose imports use it.
+// Chinese has the translations, for tests in package phrase_test: they import packages that import phrase.
 var Chinese = chinese

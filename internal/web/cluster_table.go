@@ -17,14 +17,14 @@ type clusterTable struct {
 	Query  string // part of a name that the rows must contain
 	State  string // verdict of the rows; "": any
 	Range  string // value of the selected span; "": none
-	States []stateLink
+	States []verdictLink
 	Ranges []rangeLink
 	Span   string // label of the selected span; "": none
 	Rows   []clusterRow
 }
 
-// A stateLink selects the clusters with a verdict.
-type stateLink struct {
+// A verdictLink selects the clusters with a verdict.
+type verdictLink struct {
 	Name    string
 	Count   int
 	Link    string
@@ -46,8 +46,8 @@ type clusterRow struct {
 	Latency  *percentiles // of the balancer; nil: no span is selected
 }
 
-// tableStates are the verdicts that can be selected, the worst first.
-var tableStates = []checks.Verdict{checks.Failing, checks.Degraded, checks.Inconclusive, checks.Healthy}
+// verdictsWorstFirst are the verdicts that can be selected, the worst first.
+var verdictsWorstFirst = []checks.Verdict{checks.Failing, checks.Degraded, checks.Inconclusive, checks.Healthy}
 
 // maxQuery bounds the searched part of a name, in bytes.
 const maxQuery = 100
@@ -68,13 +68,13 @@ func (v viewContext) clusterTable(snapshots []Snapshot, query url.Values, histor
 			count[verdictOf(s)]++
 		}
 	}
-	table.States = append(table.States, stateLink{v.translate("all"), len(named), table.link(""), true})
-	for _, state := range tableStates {
+	table.States = append(table.States, verdictLink{v.translate("all"), len(named), table.link(""), true})
+	for _, state := range verdictsWorstFirst {
 		current := query.Get("state") == string(state)
 		if current {
 			table.State, table.States[0].Current = string(state), false
 		}
-		table.States = append(table.States, stateLink{v.translate(string(state)), count[state], table.link(string(state)), current})
+		table.States = append(table.States, verdictLink{v.translate(string(state)), count[state], table.link(string(state)), current})
 	}
 	for _, s := range named {
 		if table.State == "" || table.State == string(verdictOf(s)) {
@@ -154,7 +154,7 @@ func rootProblem(s Snapshot) (f checks.Finding, found bool) {
 // worstFirst orders clusters by how much they need attention: one that cannot be judged comes
 // before a healthy one, and of two failing ones the one with more affected clients first.
 func worstFirst(a, b Snapshot) int {
-	attention := func(s Snapshot) int { return slices.Index(tableStates, verdictOf(s)) }
+	attention := func(s Snapshot) int { return slices.Index(verdictsWorstFirst, verdictOf(s)) }
 	share := func(s Snapshot) float64 {
 		f, _ := rootProblem(s)
 		return f.Affected.Share

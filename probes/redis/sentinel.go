@@ -35,7 +35,7 @@ func PingPrimary(ctx context.Context, u *url.URL) error {
 	var failed error
 	for i, sentinel := range sentinels {
 		var primary string
-		err := share(ctx, len(sentinels)-i+1, func(ctx context.Context) (err error) {
+		err := withShare(ctx, len(sentinels)-i+1, func(ctx context.Context) (err error) {
 			primary, err = primaryOf(ctx, u, sentinel, name)
 			return err
 		})
@@ -47,7 +47,7 @@ func PingPrimary(ctx context.Context, u *url.URL) error {
 		}
 	}
 	for i, primary := range primaries {
-		failed = share(ctx, len(primaries)-i, func(ctx context.Context) error {
+		failed = withShare(ctx, len(primaries)-i, func(ctx context.Context) error {
 			return Ping(ctx, &url.URL{Scheme: "redis", User: u.User, Host: primary, Path: database})
 		})
 		if failed == nil {
@@ -57,8 +57,8 @@ func PingPrimary(ctx context.Context, u *url.URL) error {
 	return failed
 }
 
-// share calls ask with the nth part of the time that is left.
-func share(ctx context.Context, n int, ask func(context.Context) error) error {
+// withShare calls ask with the nth part of the time that is left.
+func withShare(ctx context.Context, n int, ask func(context.Context) error) error {
 	deadline, _ := ctx.Deadline()
 	ctx, cancel := context.WithTimeout(ctx, time.Until(deadline)/time.Duration(n))
 	defer cancel()
