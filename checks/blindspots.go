@@ -81,11 +81,11 @@ func contradiction(mov *movement) Message {
 			continue
 		}
 		for _, a := range front.answers {
-			if a.trace.Expected == "" || a.listedNode == "" || !a.OK() {
+			if a.trace.TargetNode == "" || a.listedNode == "" || !a.OK() {
 				continue
 			}
 			index, ok := mov.nodes.oracle.Pick(mov.round.key(a.trace), missed...)
-			next, _ := mov.nodes.oracle.Pick(mov.round.key(a.trace), append(slices.Clone(missed), mov.round.index(a.trace.Expected))...) // ejected during the round
+			next, _ := mov.nodes.oracle.Pick(mov.round.key(a.trace), append(slices.Clone(missed), mov.round.index(a.trace.TargetNode))...) // ejected during the round
 			if ok && mov.round.Cluster.Nodes[index].ID != a.listedNode && (next < 0 || mov.round.Cluster.Nodes[next].ID != a.listedNode) {
 				return msg(MsgComputedOther, Args{Client: mov.round.key(a.trace), Node: a.listedNode, Other: mov.round.Cluster.Nodes[index].ID})
 			}

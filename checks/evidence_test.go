@@ -24,7 +24,7 @@ func recorded(r *round, kind probes.EvidenceKind, state probes.ServerState, sile
 // unlabelled removes every label from the answers.
 func unlabelled(r *round) {
 	for w := range r.Traces {
-		r.Traces[w].Expected = ""
+		r.Traces[w].TargetNode = ""
 		for s := range r.Traces[w].Steps {
 			r.Traces[w].Steps[s].Label = ""
 		}

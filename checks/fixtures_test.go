@@ -120,7 +120,7 @@ func (r *round) hashTo(node, nth int, without ...int) *probes.Trace {
 	client, _ := balance.ClientFor(picker, node, nth)
 	at, _ := picker.Pick(client.String(), without...)
 	w := r.visit(slices.Repeat([]string{r.Cluster.Nodes[at].ID}, 11)...)
-	w.Client, w.Expected = client.String(), r.Cluster.Nodes[node].ID
+	w.Client, w.TargetNode = client.String(), r.Cluster.Nodes[node].ID
 	return w
 }
 

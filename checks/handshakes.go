@@ -39,7 +39,7 @@ func handshakes(tl *timeline) []Finding {
 		case !handshakeObservation.Opened || !handshakeObservation.Known:
 			broken = append(broken, describeHandshake(handshakeObservation))
 			harm = harm.and(Span{handshakeObservation.Ended, handshakeObservation.Ended})
-			targets[handshakeObservation.Expected] = true
+			targets[handshakeObservation.TargetNode] = true
 			failedNodes = append(failedNodes, tl.failedNodes(handshakeObservation)...)
 			if at := frontendName(handshakeObservation.URL, handshakeObservation.Balancer); !slices.Contains(frontends, at) {
 				frontends = append(frontends, at)
@@ -93,7 +93,7 @@ func (tl *timeline) ranOutOfTime(h probes.HandshakeObservation) bool {
 // failedNodes returns the node of a handshake if it has failed at about the time of the round. If the balancer
 // may choose any node, it returns those that have just begun to.
 func (tl *timeline) failedNodes(h probes.HandshakeObservation) []string {
-	at := cmp.Or(h.Node, h.Expected)
+	at := cmp.Or(h.Node, h.TargetNode)
 	return tl.round.nodesWhere(func(id string) bool {
 		d, ok := tl.disruptionAt(id, tl.round.Started.Add(tl.round.Duration))
 		return ok && d.failed() && (at == id || at == "" && tl.round.Started.Sub(d.From) <= tl.consequencesFor)

@@ -13,7 +13,7 @@ import (
 // shake adds a client's handshake that reached a stage; "": it is complete.
 func (r *round) shake(stage, expected string) {
 	h := probes.HandshakeObservation{
-		URL: lbURL, Balancer: lb, Expected: expected, Stage: stage, Offered: true,
+		URL: lbURL, Balancer: lb, TargetNode: expected, Stage: stage, Offered: true,
 		Opened: stage != "open", Known: stage == "" || stage == "upgrade", Upgraded: stage == "",
 	}
 	if stage != "" {

@@ -45,7 +45,7 @@ var failingSpecs = []spec{
 		name: "a client targeted at node2 gets an error",
 		round: failing(func(r *round) {
 			w := r.visit("")
-			w.Expected, w.Steps[0].Status = "node2", 502
+			w.TargetNode, w.Steps[0].Status = "node2", 502
 		}),
 		want: inRotation,
 	},
@@ -96,7 +96,7 @@ var failingSpecs = []spec{
 			circles.Failure, circles.Error = probes.FailureRedirect, "redirect loop"
 			r.direct("node2", circles)
 			w := r.visit("")
-			w.Expected, w.Steps[0].Exchange = "node2", circles
+			w.TargetNode, w.Steps[0].Exchange = "node2", circles
 		}),
 		want: inRotation,
 	},
@@ -121,7 +121,7 @@ var failingSpecs = []spec{
 		name: "not in rotation: a client targeted at a healthy node gets the error",
 		round: failing(func(r *round) {
 			w := r.visit("")
-			w.Expected, w.Steps[0].Status = "node1", 500
+			w.TargetNode, w.Steps[0].Status = "node1", 500
 		}),
 		want: []string{"warning node_down/node2"},
 	},
@@ -223,7 +223,7 @@ func TestTriedAgainAndAgain(t *testing.T) {
 			t.Parallel()
 			r := failing(func(r *round) {
 				w := r.visit("")
-				w.Expected, w.Steps[0].Status = "node2", 502
+				w.TargetNode, w.Steps[0].Status = "node2", 502
 			})()
 			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node2": {LastReady: tc.lastReady, Disruptions: []checks.Disruption{{
 				Span: checks.Span{From: ago(40), To: ago(25)}, Kind: checks.DisruptionDown, Gone: ago(25), Why: new(checks.Quote("hangs")),

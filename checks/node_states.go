@@ -111,7 +111,7 @@ func completed(ex probes.Exchange) bool {
 // that node fails directly too, or else those that fail directly. It returns nil
 // if the answer did not fail or no node is known to be the cause.
 func (oc *outcomes) failingNodesOf(a *answer, isFollowUp bool) []string {
-	switch target, holder := a.trace.Expected, a.trace.holder; {
+	switch target, holder := a.trace.TargetNode, a.trace.holder; {
 	case !failed(a.Exchange) && (a.Kind == probes.StepWrite || !oc.nodes.page.isWrong(a.Exchange)):
 		return nil
 	case a.listedNode != "":
@@ -152,7 +152,7 @@ func (ns *nodeStates) findRefusesAll() bool {
 				return false
 			}
 		}
-		readyTargeted = readyTargeted || (w.Expected != "" && ns.ready(w.Expected) && !w.Continued && w.First().Status >= 500)
+		readyTargeted = readyTargeted || (w.TargetNode != "" && ns.ready(w.TargetNode) && !w.Continued && w.First().Status >= 500)
 	}
 	return readyTargeted
 }

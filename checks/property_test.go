@@ -160,8 +160,8 @@ func anyNode(t *rapid.T, id string) probes.NodeObservation {
 func anyTrace(t *rapid.T) probes.Trace {
 	w := probes.Trace{
 		URL: lbURL, Balancer: anyAddress(t), Base: 1000,
-		Client:   oneOf(t, "client", "", "198.18.1.1", "198.18.2.1", "stickwatch-1"),
-		Expected: oneOf(t, "expected", "", "node1", "node2", "node9"),
+		Client:     oneOf(t, "client", "", "198.18.1.1", "198.18.2.1", "stickwatch-1"),
+		TargetNode: oneOf(t, "expected", "", "node1", "node2", "node9"),
 	}
 	for i := range rapid.IntRange(0, 6).Draw(t, "steps") {
 		s := probes.Step{Kind: probes.StepFollow, Counter: oneOf(t, "counter", 0, 1002), Exchange: anyExchange(t)}
@@ -175,7 +175,7 @@ func anyTrace(t *rapid.T) probes.Trace {
 
 func anyHandshake(t *rapid.T, node string) probes.HandshakeObservation {
 	return probes.HandshakeObservation{
-		Balancer: anyAddress(t), Node: node, Expected: anyLabel(t), Stage: oneOf(t, "stage", "", "open", "poll"), Error: anyText(t),
+		Balancer: anyAddress(t), Node: node, TargetNode: anyLabel(t), Stage: oneOf(t, "stage", "", "open", "poll"), Error: anyText(t),
 		Opened: rapid.Bool().Draw(t, "opened"), Known: rapid.Bool().Draw(t, "known"), Offered: rapid.Bool().Draw(t, "offered"),
 	}
 }

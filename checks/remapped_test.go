@@ -718,9 +718,9 @@ func TestAddedLine(t *testing.T) {
 		}
 		placed[after]++
 		w := r.visit(slices.Repeat([]string{more.Nodes[after].ID}, 3)...)
-		w.Client, w.Expected = client, more.Nodes[before].ID
+		w.Client, w.TargetNode = client, more.Nodes[before].ID
 		old := r.visit(more.Nodes[before].ID, more.Nodes[after].ID, more.Nodes[after].ID)
-		old.Client, old.Expected, old.Continued = client, more.Nodes[before].ID, true
+		old.Client, old.TargetNode, old.Continued = client, more.Nodes[before].ID, true
 	}
 	report := checks.Judge(r.Round)
 	want := []string{"warning balancer_remapped [node1 node3]", "warning unknown_node/node9 <- balancer_remapped"}
@@ -753,7 +753,7 @@ func TestFewAnswersFitAnOrder(t *testing.T) {
 			}
 		}
 		old := r.visit("node1", "node4")
-		old.Expected, old.Continued = "node1", true
+		old.TargetNode, old.Continued = "node1", true
 		r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Agreed: true}}
 		found := slices.ContainsFunc(checks.Judge(r.Round).Findings, func(f checks.Finding) bool {
 			return f.Code == checks.BalancerRemapped && f.Summary.Args.Why != nil && f.Summary.Args.Why.ID == checks.MsgLinesReordered

@@ -116,10 +116,10 @@ type DependencyReport struct {
 func canaries(oc *outcomes) []CanaryTrace {
 	var list []CanaryTrace
 	for _, tr := range oc.traces {
-		if len(tr.Steps) < 2 && tr.Expected == "" {
+		if len(tr.Steps) < 2 && tr.TargetNode == "" {
 			continue
 		}
-		c := CanaryTrace{Pinned: cmp.Or(tr.holder, tr.Expected), Client: tr.Client, Balancer: tr.Balancer.String()}
+		c := CanaryTrace{Pinned: cmp.Or(tr.holder, tr.TargetNode), Client: tr.Client, Balancer: tr.Balancer.String()}
 		answers := tr.allAnswers()
 		c.Steps = make([]CanaryStep, 0, len(answers))
 		for _, a := range answers {

@@ -96,9 +96,9 @@ func TestCanaries(t *testing.T) {
 	r.visit("node2", "node2", "10.0.0.9:80", "")
 	r.visit("node1") // without follow-ups: no canary
 	w := r.visit("node1", "node1")
-	w.Client, w.Expected = "198.18.1.1", "node1"
+	w.Client, w.TargetNode = "198.18.1.1", "node1"
 	refusedTrace := r.visit("")
-	refusedTrace.Client, refusedTrace.Expected = "198.18.2.1", "node2"
+	refusedTrace.Client, refusedTrace.TargetNode = "198.18.2.1", "node2"
 	refusedTrace.Steps[0].Exchange = refused(testPage)
 
 	type canary struct {

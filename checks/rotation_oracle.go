@@ -53,7 +53,7 @@ func (r *Round) key(tr *trace) string {
 
 // targeted reports whether a client was targeted at node.
 func (t traffic) targeted(node string) bool {
-	return slices.ContainsFunc(t.traces, func(tr *trace) bool { return tr.Expected == node })
+	return slices.ContainsFunc(t.traces, func(tr *trace) bool { return tr.TargetNode == node })
 }
 
 // rotationByHash returns the state of a node that was computed for a client which
@@ -66,7 +66,7 @@ func (rot *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 	}
 	missed, agreed := rot.round.missed(t), 0
 	for _, a := range t.answers {
-		if a.trace.Expected == "" || a.Label == "" || !a.OK() {
+		if a.trace.TargetNode == "" || a.Label == "" || !a.OK() {
 			continue
 		}
 		index, ok := rot.nodes.oracle.Pick(rot.round.key(a.trace), missed...)
@@ -78,7 +78,7 @@ func (rot *rotation) rotationByHash(n probes.Node, t traffic) rotationState {
 				Method: rot.round.Cluster.Balancer.Method, Client: rot.round.key(a.trace), Node: cmp.Or(a.listedNode, a.Label), Other: computed,
 			})
 		}
-		if a.trace.Expected == n.ID {
+		if a.trace.TargetNode == n.ID {
 			agreed++
 		}
 	}
@@ -112,7 +112,7 @@ func (rot *rotation) fitsFewerOut(t traffic, missed []int, n probes.Node) bool {
 // fitsWithout reports whether the hash without some nodes names the node of each answer.
 func (rot *rotation) fitsWithout(t traffic, out []int) bool {
 	return !slices.ContainsFunc(t.answers, func(a *answer) bool {
-		if a.trace.Expected == "" || a.listedNode == "" || !a.OK() {
+		if a.trace.TargetNode == "" || a.listedNode == "" || !a.OK() {
 			return false
 		}
 		index, ok := rot.nodes.oracle.Pick(rot.round.key(a.trace), out...)
@@ -147,10 +147,10 @@ func (r *Round) missed(t traffic) []int {
 func (r *Round) keyIgnored(t traffic) bool {
 	targets, met := make(map[string]bool), make(map[string]bool)
 	for _, a := range t.answers {
-		if a.trace.Client == "" || a.trace.Expected == "" {
+		if a.trace.Client == "" || a.trace.TargetNode == "" {
 			continue
 		}
-		targets[a.trace.Expected] = true
+		targets[a.trace.TargetNode] = true
 		if a.OK() && a.listedNode != "" {
 			met[a.listedNode] = true
 		}

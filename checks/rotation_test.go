@@ -97,7 +97,7 @@ var rotationSpecs = []spec{
 				key, _ := balance.KeyFor(picker, i, 0)
 				at, _ := picker.Pick(key, 1)
 				w := r.visit(slices.Repeat([]string{r.Cluster.Nodes[at].ID}, 8)...)
-				w.Client, w.Expected = key, r.Cluster.Nodes[i].ID
+				w.Client, w.TargetNode = key, r.Cluster.Nodes[i].ID
 			}
 			return r
 		},
@@ -107,7 +107,7 @@ var rotationSpecs = []spec{
 		name: "not ejected by hash: the arithmetic does not describe this balancer",
 		round: from(func() *round { return hashed(3, 1) }, func(r *round) {
 			for i := range r.Traces {
-				if r.Traces[i].Expected == "node1" {
+				if r.Traces[i].TargetNode == "node1" {
 					for s := range r.Traces[i].Steps {
 						r.Traces[i].Steps[s].Label = "node3"
 					}
@@ -142,7 +142,7 @@ var rotationSpecs = []spec{
 		name: "not ejected by hash: its client got no answer",
 		round: from(func() *round { return hashed(3, 1) }, func(r *round) {
 			for i := range r.Traces {
-				if r.Traces[i].Expected == "node2" {
+				if r.Traces[i].TargetNode == "node2" {
 					r.Traces[i].Steps = r.Traces[i].Steps[:1]
 					r.Traces[i].Steps[0].Exchange = refused(testPage)
 				}

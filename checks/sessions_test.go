@@ -129,7 +129,7 @@ func remapped(losing bool) *round {
 		at, _ := picker.Pick(w.Client)
 		old := r.visit(slices.Repeat([]string{r.Cluster.Nodes[i].ID}, 4)...)
 		w = &r.Traces[i]
-		old.Client, old.Expected, old.Continued = w.Client, w.Expected, true
+		old.Client, old.TargetNode, old.Continued = w.Client, w.TargetNode, true
 		for s := range old.Steps {
 			if s == 0 {
 				continue
@@ -155,7 +155,7 @@ func returning(r *round) {
 	picker, _ := checks.Oracle(r.Cluster)
 	next, _ := picker.Pick(own.Client, 0)
 	w := r.visit(r.Cluster.Nodes[next].ID, "node1", "node1")
-	w.Client, w.Expected, w.Continued, w.Opened = own.Client, "node1", true, began.Add(-time.Minute)
+	w.Client, w.TargetNode, w.Continued, w.Opened = own.Client, "node1", true, began.Add(-time.Minute)
 	w.Steps[0].At = began.Add(-3 * time.Second)
 	w.Steps[1].Session, w.Steps[2].Session = otherSession, otherSession
 }

@@ -78,7 +78,7 @@ func (mov *movement) separateByWorker() []separation {
 		}
 		if s, ok := mov.separated(tr); ok {
 			list = append(list, s)
-		} else if tr.Expected != "" && len(tr.Steps) > 1 && len(tr.answers) > 0 && tr.onlyMet(tr.Expected) {
+		} else if tr.TargetNode != "" && len(tr.Steps) > 1 && len(tr.answers) > 0 && tr.onlyMet(tr.TargetNode) {
 			held = true
 		}
 	}

@@ -35,14 +35,14 @@ type Canary struct {
 
 // NewCanary returns a canary that sends its requests to f and presents key to the
 // balancer. Its counter starts after base, so that no two canaries store the same
-// value. expected is the id of the node that the oracle computes; "": unknown.
-func NewCanary(c *Cluster, f Frontend, key, expected string, base int) *Canary {
+// value. targetNode is the id of the node that the oracle computes; "": unknown.
+func NewCanary(c *Cluster, f Frontend, key, targetNode string, base int) *Canary {
 	return &Canary{
 		client:  NewClient(f.Target(c, key)),
 		cluster: c,
 		jar:     NewJar(),
 		trace: Trace{
-			URL: f.URL.Redacted(), Balancer: f.Address, Client: key, Expected: expected, Base: base,
+			URL: f.URL.Redacted(), Balancer: f.Address, Client: key, TargetNode: targetNode, Base: base,
 			Visitor: c.Session != nil && c.Session.Login != nil,
 		},
 		counter: base,
@@ -51,10 +51,10 @@ func NewCanary(c *Cluster, f Frontend, key, expected string, base int) *Canary {
 
 // Adopt makes the canary a client of a cluster whose nodes have changed, with the node that
 // the oracle computes now. No request may be in flight.
-func (c *Canary) Adopt(cluster *Cluster, expected string) {
+func (c *Canary) Adopt(cluster *Cluster, targetNode string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cluster, c.trace.Expected = cluster, expected
+	c.cluster, c.trace.TargetNode = cluster, targetNode
 }
 
 // MoveTo makes the canary a client of another address of the balancer, as a browser is that asks
@@ -353,7 +353,7 @@ func (c *Canary) expected() string {
 	if s := c.cluster.Session; label != "" && s != nil && s.Policy != PolicyShared {
 		return c.cluster.Limiter.nodeOf(label)
 	}
-	return c.trace.Expected
+	return c.trace.TargetNode
 }
 
 func (c *Canary) cookies() *Jar {

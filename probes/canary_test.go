@@ -265,8 +265,8 @@ func TestKeyReachesTheBalancer(t *testing.T) {
 	if got := strings.Join(keys, " "); got != "10.0.1.1 10.0.1.1" {
 		t.Errorf("got keys %q", got)
 	}
-	if w := canary.Trace(); w.Client != "10.0.1.1" || w.Expected != "tomcat1" {
-		t.Errorf("got client %q, expected %q", w.Client, w.Expected)
+	if w := canary.Trace(); w.Client != "10.0.1.1" || w.TargetNode != "tomcat1" {
+		t.Errorf("got client %q, expected %q", w.Client, w.TargetNode)
 	}
 }
 

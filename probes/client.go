@@ -63,16 +63,16 @@ func (c *Client) HTTP() *http.Client { return c.http }
 
 // A RequestSequence is a number of requests that are sent one after the other.
 type RequestSequence struct {
-	Path     string // of the first request
-	Requests int    // number of requests
-	Expected string // id of the node that the oracle computes; "": unknown
+	Path       string // of the first request
+	Requests   int    // number of requests
+	TargetNode string // id of the node that the oracle computes; "": unknown
 }
 
 // Admit calls send once the cluster's limiter admits the sequence. If send reports a
 // timeout that other requests of stickwatch caused, Admit calls it once more while no
 // other request is in flight. The error is that of ctx, if ctx ends first.
 func (c *Client) Admit(ctx context.Context, e RequestSequence, send func() (timedOut bool)) error {
-	a := c.admissionRequest(e.Path, e.Expected)
+	a := c.admissionRequest(e.Path, e.TargetNode)
 	a.requests = e.Requests
 	p, err := c.target.Limiter.admit(ctx, a)
 	if err != nil {

@@ -77,7 +77,7 @@ const HandshakeRequests = 4
 
 // A HandshakeRequest selects a handshake.
 type HandshakeRequest struct {
-	Kind     HandshakeKind
-	Path     string
-	Expected string // ID of the node that should answer it; "": unknown
+	Kind       HandshakeKind
+	Path       string
+	TargetNode string // ID of the node that should answer it; "": unknown
 }

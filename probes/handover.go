@@ -106,7 +106,7 @@ func (c *Canary) Revision() int64 {
 
 // ContinueCanary returns a canary of c with the session of a State that was taken at a moment, by the
 // clock of this process. It fails if the balancer of c has another URL, and with ErrSpent. The caller
-// sets the expected node with Adopt.
+// sets the target node with Adopt.
 func ContinueCanary(c *Cluster, state json.RawMessage, taken time.Time) (*Canary, error) {
 	var s canaryState
 	if err := json.Unmarshal(state, &s); err != nil {

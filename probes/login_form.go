@@ -41,12 +41,12 @@ type FormFault string
 
 // The faults.
 const (
-	FormMissing  FormFault = "missing"   // no form has the fields
-	FormTooLarge FormFault = "too_large" // too many or too long fields
-	FormByGet    FormFault = "by_get"    // the password would be part of the address
-	FormEncoded  FormFault = "encoded"   // it is sent in an encoding such as multipart/form-data
-	FormElsewhere     FormFault = "away"      // it would be sent to another host
-	TokenMissing FormFault = "no_token"  // the page has no token against cross-site requests
+	FormMissing   FormFault = "missing"   // no form has the fields
+	FormTooLarge  FormFault = "too_large" // too many or too long fields
+	FormByGet     FormFault = "by_get"    // the password would be part of the address
+	FormEncoded   FormFault = "encoded"   // it is sent in an encoding such as multipart/form-data
+	FormElsewhere FormFault = "away"      // it would be sent to another host
+	TokenMissing  FormFault = "no_token"  // the page has no token against cross-site requests
 )
 
 // Error implements error.

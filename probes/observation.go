@@ -47,20 +47,20 @@ type DependencyObservation struct {
 // A HandshakeObservation is one handshake, through an address of the balancer
 // or directly with a node.
 type HandshakeObservation struct {
-	Ended    time.Time // zero: it was not sent
-	Node     string    // the node requested directly; "": through the balancer
-	URL      string
-	Balancer netip.AddrPort
-	Client   string
-	Expected string
-	Opened   bool   // the server answered the polling open with a sid
-	Known    bool   // the later polls recognised the sid
-	Upgraded bool   // the WebSocket upgrade succeeded and was answered
-	Offered  bool   // the server offers the upgrade
-	Stage    string // the stage that failed: open, poll, upgrade; "": none
-	Status   int    // HTTP status in that stage
-	TimedOut bool   // it failed because of its timeout
-	Error    string
+	Ended      time.Time // zero: it was not sent
+	Node       string    // the node requested directly; "": through the balancer
+	URL        string
+	Balancer   netip.AddrPort
+	Client     string
+	TargetNode string
+	Opened     bool   // the server answered the polling open with a sid
+	Known      bool   // the later polls recognised the sid
+	Upgraded   bool   // the WebSocket upgrade succeeded and was answered
+	Offered    bool   // the server offers the upgrade
+	Stage      string // the stage that failed: open, poll, upgrade; "": none
+	Status     int    // HTTP status in that stage
+	TimedOut   bool   // it failed because of its timeout
+	Error      string
 }
 
 // EvidenceSources are the places where a balancer reports the state of its servers.

@@ -13,7 +13,7 @@ type Trace struct {
 	URL         string         // the balancer URL as configured
 	Balancer    netip.AddrPort // the address dialled
 	Client      string         // the client address or key that the requests present; "": none
-	Expected    string         // the node that the oracle computes with every server in rotation; "": unknown
+	TargetNode  string         // the node that the oracle computes with every server in rotation; "": unknown
 	Base        int            // the counter starts after it, so that no two traces store the same value
 	Opened      time.Time      // when the session was requested, in whichever round
 	OpenerLabel string         // the label of the answer that opened the session, in whichever round; "": unknown

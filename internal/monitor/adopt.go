@@ -62,13 +62,13 @@ func (w *Watcher) leftNodes(listed []probes.Node, now time.Time) []probes.LeftNo
 func (p *canaryPool) adopt(c *probes.Cluster) {
 	picker, ok := checks.Oracle(c)
 	for _, canary := range p.clients() {
-		expected := ""
+		targetNode := ""
 		if key := canary.Trace().Client; ok && key != "" {
 			if at, named := picker.Pick(key); named {
-				expected = c.Nodes[at].ID
+				targetNode = c.Nodes[at].ID
 			}
 		}
-		canary.Adopt(c, expected)
+		canary.Adopt(c, targetNode)
 	}
 }
 

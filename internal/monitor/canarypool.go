@@ -333,8 +333,8 @@ func (p *canaryPool) occupied(s slot) bool {
 
 func slotOf(c *probes.Canary, identity checks.Identity) slot {
 	trace := c.Trace()
-	if trace.Expected != "" {
-		return slot{trace.Balancer, trace.Expected}
+	if trace.TargetNode != "" {
+		return slot{trace.Balancer, trace.TargetNode}
 	}
 	return slot{trace.Balancer, identity.NodeOf(trace.First().Label)}
 }

@@ -235,7 +235,7 @@ func (p *Prober) handshakesThrough(ctx context.Context, c *probes.Cluster, front
 	for i, client := range clients[:handshakeClients] {
 		wg.Go(func() {
 			seen[i] = p.handshake(ctx, probes.NewClient(frontend.Target(c, client.key)), probes.HandshakeRequest{
-				Kind: c.Handshake.Kind, Path: c.Handshake.Path, Expected: client.targetNode,
+				Kind: c.Handshake.Kind, Path: c.Handshake.Path, TargetNode: client.targetNode,
 			})
 		})
 	}
@@ -266,7 +266,7 @@ func (p *Prober) handshakesWithNodes(ctx context.Context, c *probes.Cluster) []p
 
 // handshake runs a handshake within the request budget of the cluster.
 func (p *Prober) handshake(ctx context.Context, client *probes.Client, r probes.HandshakeRequest) (obs probes.HandshakeObservation) {
-	budgetRequest := probes.RequestSequence{Path: r.Path, Requests: probes.HandshakeRequests, Expected: r.Expected}
+	budgetRequest := probes.RequestSequence{Path: r.Path, Requests: probes.HandshakeRequests, TargetNode: r.TargetNode}
 	err := client.Admit(ctx, budgetRequest, func() (timedOut bool) {
 		began := time.Now()
 		if err := panics.Catch(panics.Handshake, func() { obs = p.Handshake(ctx, client, r) }); err != nil {
@@ -279,7 +279,7 @@ func (p *Prober) handshake(ctx context.Context, client *probes.Client, r probes.
 		obs.Stage, obs.Error = "open", "stickwatch was interrupted"
 	}
 	target := client.Target()
-	obs.URL, obs.Balancer, obs.Client, obs.Expected = target.URL.Redacted(), target.Address, target.Key, r.Expected
+	obs.URL, obs.Balancer, obs.Client, obs.TargetNode = target.URL.Redacted(), target.Address, target.Key, r.TargetNode
 	return obs
 }
 

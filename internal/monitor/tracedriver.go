@@ -256,7 +256,7 @@ func (t *traceDriver) selectCanaries(identity checks.Identity) []*probes.Canary 
 		if owner == "" {
 			limit = maxUnlabelled
 		}
-		if trace.Expected != "" || taken[owner] < limit {
+		if trace.TargetNode != "" || taken[owner] < limit {
 			taken[owner]++
 			chosen = append(chosen, c)
 		}

@@ -189,8 +189,8 @@ func (w *Watch) hasSessions() bool {
 func (w *Watch) keys() map[string]string {
 	keys := make(map[string]string)
 	for _, trace := range w.record.Before.Traces {
-		if trace.Expected != "" && keys[trace.Expected] == "" {
-			keys[trace.Expected] = trace.Client
+		if trace.TargetNode != "" && keys[trace.TargetNode] == "" {
+			keys[trace.TargetNode] = trace.Client
 		}
 	}
 	return keys
