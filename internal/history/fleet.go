@@ -190,13 +190,11 @@ func (f *Fleet) do(ctx context.Context, work func(*sql.Tx) error) error {
 }
 
 // Fleet returns the state of the fleet.
-func (r *Reader) Fleet(ctx context.Context) (FleetState, error) {
-	tx, end, err := r.snapshot(ctx)
-	if err != nil {
-		return FleetState{}, err
-	}
-	defer end()
-	state, err := readFleet(ctx, tx)
+func (r *Reader) Fleet(ctx context.Context) (state FleetState, err error) {
+	err = r.inSnapshot(ctx, func(tx *sql.Tx) error {
+		state, err = readFleet(ctx, tx)
+		return err
+	})
 	if err != nil {
 		return state, fmt.Errorf("reading the fleet: %w", err)
 	}

@@ -82,30 +82,21 @@ func (l level) sketches(ctx context.Context, tx *transaction, target, from, to i
 // Without kinds it includes all targets. It omits targets without answered probes. If the span is a week or longer,
 // its start is rounded up to a whole hour; from eight weeks on, to a whole day.
 func (r *Reader) Latencies(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Latency, error) {
-	all, err := r.latencies(ctx, cluster, span, kinds)
+	var found []*target
+	sums := make(map[int64]*latencies)
+	err := r.inSnapshot(ctx, func(tx *sql.Tx) (err error) {
+		if found, err = targetsOf(ctx, tx, cluster, kinds); err != nil {
+			return err
+		}
+		for _, t := range found {
+			sums[t.id] = new(latencies)
+		}
+		return addSpan(ctx, tx, found, span, sums)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the latencies of %q: %w", cluster, err)
 	}
-	return all, nil
-}
-
-func (r *Reader) latencies(ctx context.Context, cluster string, span checks.Span, kinds []checks.TargetKind) (all []checks.Latency, err error) {
-	tx, end, err := r.snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	found, err := targetsOf(ctx, tx, cluster, kinds)
-	if err != nil {
-		return nil, err
-	}
-	sums := make(map[int64]*latencies)
-	for _, t := range found {
-		sums[t.id] = new(latencies)
-	}
-	if err := addSpan(ctx, tx, found, span, sums); err != nil {
-		return nil, err
-	}
+	var all []checks.Latency
 	for _, t := range found {
 		if l := sums[t.id].percentiles(t.Target); l.Probes+l.Unknown > 0 {
 			all = append(all, l)
@@ -118,33 +109,23 @@ func (r *Reader) latencies(ctx context.Context, cluster string, span checks.Span
 // clusters without answered probes. The start of the span is rounded as in Latencies. The number of queries does
 // not depend on the number of clusters.
 func (r *Reader) ClusterLatencies(ctx context.Context, clusters []string, span checks.Span, kind checks.TargetKind) (map[string]checks.Latency, error) {
-	all, err := r.clusterLatencies(ctx, clusters, span, kind)
-	if err != nil {
-		return nil, fmt.Errorf("reading the latencies of %d clusters: %w", len(clusters), err)
-	}
-	return all, nil
-}
-
-func (r *Reader) clusterLatencies(ctx context.Context, clusters []string, span checks.Span, kind checks.TargetKind) (map[string]checks.Latency, error) {
-	tx, end, err := r.snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	found, err := targets(ctx, tx, selectTargetsOfKind, kind)
-	if err != nil {
-		return nil, err
-	}
 	byCluster, sums := make(map[string]*latencies, len(clusters)), make(map[int64]*latencies)
 	for _, cluster := range clusters {
 		byCluster[cluster] = new(latencies)
 	}
-	found = slices.DeleteFunc(found, func(t *target) bool { return byCluster[t.Cluster] == nil })
-	for _, t := range found {
-		sums[t.id] = byCluster[t.Cluster]
-	}
-	if err := addSpan(ctx, tx, found, span, sums); err != nil {
-		return nil, err
+	err := r.inSnapshot(ctx, func(tx *sql.Tx) error {
+		found, err := targets(ctx, tx, selectTargetsOfKind, kind)
+		if err != nil {
+			return err
+		}
+		found = slices.DeleteFunc(found, func(t *target) bool { return byCluster[t.Cluster] == nil })
+		for _, t := range found {
+			sums[t.id] = byCluster[t.Cluster]
+		}
+		return addSpan(ctx, tx, found, span, sums)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the latencies of %d clusters: %w", len(clusters), err)
 	}
 	all := make(map[string]checks.Latency, len(byCluster))
 	for cluster, sum := range byCluster {

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math"
@@ -429,19 +430,18 @@ func TestBackupBlocksNothing(t *testing.T) {
 	startPostgres(t)
 	db := opened(t)
 	write(t, db, Batch{Samples: every(node, testTime.AddDate(0, 0, -5), time.Hour, 24)})
-	backup, end, err := db.snapshot(t.Context())
-	must.Succeed(t, err)
-	defer end()
-	var rows int
-	if err := backup.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM samples").Scan(&rows); err != nil || rows != 24 {
-		t.Fatalf("got %d rows and error %v", rows, err)
-	}
-	write(t, db, Batch{Samples: every(node, testTime, time.Second, 3)})
-	must.Succeed(t, db.maintain(t.Context(), testTime))
-	if got := rowsOf(t, db)[samples]; got != 27 {
-		t.Errorf("got %d samples during the backup, want all 27", got)
-	}
-	end()
+	must.Succeed(t, db.inSnapshot(t.Context(), func(backup *sql.Tx) error {
+		var rows int
+		if err := backup.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM samples").Scan(&rows); err != nil || rows != 24 {
+			t.Fatalf("got %d rows and error %v", rows, err)
+		}
+		write(t, db, Batch{Samples: every(node, testTime, time.Second, 3)})
+		must.Succeed(t, db.maintain(t.Context(), testTime))
+		if got := rowsOf(t, db)[samples]; got != 27 {
+			t.Errorf("got %d samples during the backup, want all 27", got)
+		}
+		return nil
+	}))
 	must.Succeed(t, db.maintain(t.Context(), testTime))
 	if got := rowsOf(t, db)[samples]; got != 3 {
 		t.Errorf("got %d samples after the backup, want 3", got)

@@ -54,14 +54,14 @@ func closeWith(db *sql.DB, err error) error {
 	return err
 }
 
-// snapshot begins a read transaction, so that several queries see the same data.
-func (r *Reader) snapshot(ctx context.Context) (*sql.Tx, func(), error) {
+// inSnapshot calls read with a read transaction, so that several queries see the same data.
+func (r *Reader) inSnapshot(ctx context.Context, read func(*sql.Tx) error) error {
 	tx, err := r.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}) // SQLite has no other
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	// A read transaction has nothing to commit.
-	return tx, func() { _ = tx.Rollback() }, nil
+	defer func() { _ = tx.Rollback() }() // a read transaction has nothing to commit
+	return read(tx)
 }
 
 // queryer is implemented by *sql.Tx, *transaction and *sql.DB.
@@ -226,34 +226,28 @@ func (r *Reader) Points(ctx context.Context, of []checks.Target, span checks.Spa
 // eachSeries calls yield with the series of each target. It omits unknown targets. It reads in one
 // transaction.
 func (r *Reader) eachSeries(ctx context.Context, of []checks.Target, read func(queryer, []*target) ([]series, error), yield func(checks.Target, series)) error {
-	tx, end, err := r.snapshot(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
-	var list []*target
-	byCluster := make(map[string]map[checks.Target]bool)
+	wanted := make(map[string][]checks.Target)
 	for _, t := range of {
-		if byCluster[t.Cluster] == nil {
-			byCluster[t.Cluster] = make(map[checks.Target]bool)
-		}
-		byCluster[t.Cluster][t] = true
+		wanted[t.Cluster] = append(wanted[t.Cluster], t)
 	}
-	for cluster, wanted := range byCluster {
-		found, err := targets(ctx, tx, selectTargetsOfCluster, cluster)
+	return r.inSnapshot(ctx, func(tx *sql.Tx) error {
+		var list []*target
+		for cluster, some := range wanted {
+			found, err := targets(ctx, tx, selectTargetsOfCluster, cluster)
+			if err != nil {
+				return err
+			}
+			list = append(list, slices.DeleteFunc(found, func(t *target) bool { return !slices.Contains(some, t.Target) })...)
+		}
+		sums, err := read(tx, list)
 		if err != nil {
 			return err
 		}
-		list = append(list, slices.DeleteFunc(found, func(t *target) bool { return !wanted[t.Target] })...)
-	}
-	sums, err := read(tx, list)
-	if err != nil {
-		return err
-	}
-	for i, t := range list {
-		yield(t.Target, sums[i])
-	}
-	return nil
+		for i, t := range list {
+			yield(t.Target, sums[i])
+		}
+		return nil
+	})
 }
 
 // A series adds up buckets by step.
@@ -298,34 +292,27 @@ func (r *Reader) Clusters(ctx context.Context) ([]string, error) {
 // by kind and name. It omits targets without probes. A span of at least a week starts at the next whole hour, and a
 // span of at least eight weeks at the next whole day.
 func (r *Reader) Uptimes(ctx context.Context, cluster string, span checks.Span, kinds ...checks.TargetKind) ([]checks.Uptime, error) {
-	uptimes, err := r.uptimes(ctx, cluster, span, kinds)
+	var all []checks.Uptime
+	err := r.inSnapshot(ctx, func(tx *sql.Tx) error {
+		found, err := targetsOf(ctx, tx, cluster, kinds)
+		if err != nil {
+			return err
+		}
+		const whole = 1 << 62 // one step for the span
+		from, to := bounds(span)
+		sums, err := readSeries(ctx, tx, found, alignStart(from, to), to, units[days], whole)
+		if err != nil {
+			return err
+		}
+		for i, t := range found {
+			for _, sum := range sums[i].steps {
+				all = append(all, sum.uptime(t.Target, span))
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the uptimes of %q: %w", cluster, err)
-	}
-	return uptimes, nil
-}
-
-func (r *Reader) uptimes(ctx context.Context, cluster string, span checks.Span, kinds []checks.TargetKind) ([]checks.Uptime, error) {
-	tx, end, err := r.snapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	found, err := targetsOf(ctx, tx, cluster, kinds)
-	if err != nil {
-		return nil, err
-	}
-	const whole = 1 << 62 // one step for the span
-	from, to := bounds(span)
-	sums, err := readSeries(ctx, tx, found, alignStart(from, to), to, units[days], whole)
-	if err != nil {
-		return nil, err
-	}
-	var all []checks.Uptime
-	for i, t := range found {
-		for _, sum := range sums[i].steps {
-			all = append(all, sum.uptime(t.Target, span))
-		}
 	}
 	return all, nil
 }

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,24 +31,22 @@ func (db *DB) Restore(ctx context.Context) (State, error) {
 }
 
 func (db *DB) restore(ctx context.Context) (state State, err error) {
-	tx, end, err := db.snapshot(ctx)
-	if err != nil {
-		return state, err
-	}
-	defer end()
-	if state.Incidents, err = queryJSON[alerting.Incident](ctx, tx, selectOpenIncidents); err != nil {
-		return state, err
-	}
-	if state.Silences, err = queryJSON[alerting.Silence](ctx, tx, selectSilences, db.config.Now().UnixMilli()); err != nil {
-		return state, err
-	}
-	if state.Announced, err = announced(ctx, tx, db.config.Now()); err != nil {
-		return state, err
-	}
-	if state.ActiveFindings, err = queryByCluster[checks.ActiveFinding](ctx, tx, selectActiveFindings); err != nil {
-		return state, err
-	}
-	state.Counters, err = queryMap[float64](ctx, tx, selectCounters)
+	err = db.inSnapshot(ctx, func(tx *sql.Tx) error {
+		if state.Incidents, err = queryJSON[alerting.Incident](ctx, tx, selectOpenIncidents); err != nil {
+			return err
+		}
+		if state.Silences, err = queryJSON[alerting.Silence](ctx, tx, selectSilences, db.config.Now().UnixMilli()); err != nil {
+			return err
+		}
+		if state.Announced, err = announced(ctx, tx, db.config.Now()); err != nil {
+			return err
+		}
+		if state.ActiveFindings, err = queryByCluster[checks.ActiveFinding](ctx, tx, selectActiveFindings); err != nil {
+			return err
+		}
+		state.Counters, err = queryMap[float64](ctx, tx, selectCounters)
+		return err
+	})
 	return state, err
 }
 
