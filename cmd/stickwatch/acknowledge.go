@@ -105,7 +105,7 @@ Exit status:
 				return err
 			}
 			reader := language.reader(daemon.configured)
-			_, err = fmt.Fprintln(c.out, reader.Say("%s: note added: %s", render.CleanName(i.Cluster), about(i, reader)))
+			_, err = fmt.Fprintln(c.out, reader.Translate("%s: note added: %s", render.CleanName(i.Cluster), about(i, reader)))
 			return err
 		},
 	}
@@ -148,7 +148,7 @@ func acknowledge(cmd *cobra.Command, c console, client *apiClient, id string, as
 		return err
 	}
 	duration := (time.Duration(i.DurationMS) * time.Millisecond).Round(time.Second)
-	_, err = fmt.Fprintln(c.out, reader.Say("%s: acknowledged after %s: %s", render.CleanName(i.Cluster), duration, about(i, reader)))
+	_, err = fmt.Fprintln(c.out, reader.Translate("%s: acknowledged after %s: %s", render.CleanName(i.Cluster), duration, about(i, reader)))
 	return err
 }
 

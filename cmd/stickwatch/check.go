@@ -84,9 +84,9 @@ func checkFile(c console, file string, language languageFlag) error {
 	reader := language.reader(cfg)
 	found := reader.Count(nodes, "node", "nodes")
 	if n := cfg.Sources(); n > 0 {
-		found = reader.Say("%s and those of %s", found, reader.Count(n, "source", "sources"))
+		found = reader.Translate("%s and those of %s", found, reader.Count(n, "source", "sources"))
 	}
-	_, err = fmt.Fprintln(c.out, reader.Say("%s is valid: %s (%s), %s", file,
+	_, err = fmt.Fprintln(c.out, reader.Translate("%s is valid: %s (%s), %s", file,
 		reader.Count(len(cfg.Clusters), "cluster", "clusters"), clusterNames(cfg), found))
 	return err
 }
@@ -124,7 +124,7 @@ func testReceiver(ctx context.Context, c console, file, name string, language la
 	if _, err := notifier.Notify(ctx, testResolvedNotification(test, reference, time.Now())); err != nil {
 		return exitError{exitFinding, fmt.Errorf("%s has the test message; resolving it: %w", name, err)}
 	}
-	_, err = fmt.Fprintln(c.out, language.reader(cfg).Say("%s accepted the test message and its resolution", name))
+	_, err = fmt.Fprintln(c.out, language.reader(cfg).Translate("%s accepted the test message and its resolution", name))
 	return err
 }
 

@@ -147,11 +147,11 @@ func (o *demoOptions) scenarioError() error {
 func listFaults(w io.Writer, reader phrase.Reader) error {
 	var b strings.Builder
 	for _, f := range demo.Faults() {
-		fmt.Fprintf(&b, "%-18s %s\n", f.Name, reader.Say(f.Description))
+		fmt.Fprintf(&b, "%-18s %s\n", f.Name, reader.Translate(f.Description))
 	}
-	b.WriteString("\n" + reader.Say("Scenarios, for --scenario:") + "\n")
+	b.WriteString("\n" + reader.Translate("Scenarios, for --scenario:") + "\n")
 	for _, s := range demo.Scenarios() {
-		fmt.Fprintf(&b, "%-18s %s\n", s.Name, reader.Say(s.Description))
+		fmt.Fprintf(&b, "%-18s %s\n", s.Name, reader.Translate(s.Description))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -181,8 +181,8 @@ func (o *demoOptions) run(parent context.Context, c console) error {
 
 // introduce tells where the cluster is.
 func introduce(w io.Writer, cluster *demo.Cluster, reader phrase.Reader) {
-	fmt.Fprintln(w, reader.Say("A cluster of three nodes runs behind %s. Press Ctrl-C to end it.", cluster.Balancer.URL()))
-	fmt.Fprintf(w, "%s\n  stickwatch probe \\\n    %s\n\n", reader.Say("To probe it yourself:"), strings.Join(demoFlags(cluster), " \\\n    "))
+	fmt.Fprintln(w, reader.Translate("A cluster of three nodes runs behind %s. Press Ctrl-C to end it.", cluster.Balancer.URL()))
+	fmt.Fprintf(w, "%s\n  stickwatch probe \\\n    %s\n\n", reader.Translate("To probe it yourself:"), strings.Join(demoFlags(cluster), " \\\n    "))
 }
 
 // watch prints a report for each round. An interruption ends it without an error.
@@ -239,9 +239,9 @@ func (o *demoOptions) serve(parent context.Context, c console, cluster *demo.Clu
 			faults.Go(func() { o.cycleFaults(ctx, cluster, show) })
 		}
 		reader := o.language.reader(nil)
-		fmt.Fprintln(log.out, reader.Say("Status page: %s", pageURL(d.Address(), "")))
+		fmt.Fprintln(log.out, reader.Translate("Status page: %s", pageURL(d.Address(), "")))
 		link, err := d.Link(demoLink)
-		fmt.Fprintf(log.out, "%s\n  %s\n\n", reader.Say("This link gives a browser write access to it:"), link)
+		fmt.Fprintf(log.out, "%s\n  %s\n\n", reader.Translate("This link gives a browser write access to it:"), link)
 		introduce(log.out, cluster, reader)
 		return err
 	})

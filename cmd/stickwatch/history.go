@@ -279,7 +279,7 @@ func (h *historySource) isView(name, cluster string) bool {
 }
 
 func readClusterHistory(ctx context.Context, r *history.Reader, cluster string, span checks.Span) (render.ClusterHistory, error) {
-	h := render.ClusterHistory{Cluster: cluster, Span: span}
+	h := render.ClusterHistory{Cluster: cluster}
 	var err error
 	if h.Uptimes, err = r.Uptimes(ctx, cluster, span); err != nil {
 		return h, err

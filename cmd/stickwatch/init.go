@@ -182,7 +182,7 @@ func (o *initOptions) run(cmd *cobra.Command, c console) error {
 
 func (o *initOptions) ask(ctx context.Context, c console, found *importer.Import) {
 	line := newStatusLine(c)
-	line.log(o.language.reader(nil).Say("examining the nodes"))
+	line.log(o.language.reader(nil).Translate("examining the nodes"))
 	found.Ask(ctx)
 	line.clear()
 }
@@ -203,12 +203,12 @@ func (o *initOptions) interactive(c console) bool {
 func answerQuestions(ctx context.Context, in io.Reader, out io.Writer, found *importer.Import, reader phrase.Reader) error {
 	lines := bufio.NewScanner(in)
 	for q, ok := found.Question(); ok; q, ok = found.Question() {
-		fmt.Fprintf(out, "\n%s\n", render.CleanSentence(reader.Say("%s: %s: %s", q.Cluster, q.Key, q.Why)))
+		fmt.Fprintf(out, "\n%s\n", render.CleanSentence(reader.Translate("%s: %s: %s", q.Cluster, q.Key, q.Why)))
 		for i, option := range q.Options {
 			fmt.Fprintf(out, "  %d  %s\n", i+1, render.CleanSentence(option))
 		}
 		for {
-			fmt.Fprint(out, reader.Say("number or value (Enter: 1, marked as a guess): "))
+			fmt.Fprint(out, reader.Translate("number or value (Enter: 1, marked as a guess): "))
 			if !lines.Scan() {
 				fmt.Fprintln(out)
 				return errors.Join(lines.Err(), context.Cause(ctx))
@@ -229,7 +229,7 @@ func printNotes(c console, found *importer.Import, reader phrase.Reader) {
 		fmt.Fprintln(c.err, "stickwatch: "+render.CleanSentence(note))
 	}
 	for _, guess := range found.Guesses(reader) {
-		fmt.Fprintln(c.err, "stickwatch: "+render.CleanSentence(reader.Say("guessed: %s", guess)))
+		fmt.Fprintln(c.err, "stickwatch: "+render.CleanSentence(reader.Translate("guessed: %s", guess)))
 	}
 }
 
@@ -354,7 +354,7 @@ func (t target) write(c console, text []byte, found *importer.Import, reader phr
 	if err != nil {
 		return nil, err
 	}
-	_, err = fmt.Fprintln(c.out, reader.Say("%s was written: %s (%s), %s; next: stickwatch probe%s", t.file, reader.Count(len(cfg.Clusters), "cluster", "clusters"),
+	_, err = fmt.Fprintln(c.out, reader.Translate("%s was written: %s (%s), %s; next: stickwatch probe%s", t.file, reader.Count(len(cfg.Clusters), "cluster", "clusters"),
 		clusterNames(cfg), reader.Count(len(found.Guesses(reader)), "guess to review", "guesses to review"), t.flag()))
 	return cfg, err
 }

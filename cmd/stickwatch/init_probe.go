@@ -43,7 +43,7 @@ func printFirstReport(ctx context.Context, c console, out *os.File, cfg *config.
 		if more := len(skipped) - maxProbed; more > 0 {
 			names = phrase.New("%s (and %d more)", names, more)
 		}
-		fmt.Fprintln(c.err, "stickwatch: "+render.CleanSentence(reader.Say("not probed, %s: %s", why, names)))
+		fmt.Fprintln(c.err, "stickwatch: "+render.CleanSentence(reader.Translate("not probed, %s: %s", why, names)))
 	}
 	if len(clusters) == 0 {
 		return nil
@@ -51,7 +51,7 @@ func printFirstReport(ctx context.Context, c console, out *os.File, cfg *config.
 	inTime, cancel := context.WithTimeout(ctx, firstProbeTime)
 	defer cancel()
 	line := newStatusLine(c)
-	line.log(reader.Say("probing %s", reader.Count(len(clusters), "cluster", "clusters")))
+	line.log(reader.Translate("probing %s", reader.Count(len(clusters), "cluster", "clusters")))
 	prober := newProber()
 	prober.Progress = line.show
 	r := takeRounds(inTime, prober, clusters)
@@ -60,7 +60,7 @@ func printFirstReport(ctx context.Context, c console, out *os.File, cfg *config.
 		return ctx.Err()
 	}
 	if inTime.Err() != nil {
-		fmt.Fprintln(c.err, "stickwatch: "+reader.Say("the probe did not end within %s", firstProbeTime))
+		fmt.Fprintln(c.err, "stickwatch: "+reader.Translate("the probe did not end within %s", firstProbeTime))
 		return nil
 	}
 	opts := terminalOptions(out, c.environ)

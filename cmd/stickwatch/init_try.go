@@ -63,7 +63,7 @@ func (o *initOptions) runTry(cmd *cobra.Command, c console) error {
 	defer stop()
 	line := newStatusLine(c)
 	reader := o.language.reader(nil)
-	line.log(reader.Say("trying every profile"))
+	line.log(reader.Translate("trying every profile"))
 	tried := found.Try(ctx)
 	line.clear()
 	if cause, ok := errors.AsType[interruption](context.Cause(ctx)); ok {
@@ -81,7 +81,7 @@ func printFits(c console, tried []importer.ClusterFit, reader phrase.Reader) err
 			fmt.Fprintln(c.out, render.CleanSentence(cluster.Cluster)+":")
 		}
 		if !cluster.Failure.IsZero() {
-			fmt.Fprintln(c.out, render.CleanSentence(reader.Say("no node answers: %s", cluster.Failure)))
+			fmt.Fprintln(c.out, render.CleanSentence(reader.Translate("no node answers: %s", cluster.Failure)))
 			continue
 		}
 		status = min(status, exitFinding)
@@ -93,7 +93,7 @@ func printFits(c console, tried []importer.ClusterFit, reader phrase.Reader) err
 			fmt.Fprintf(c.out, "%c %-22s  %s\n", []rune("✓–")[mark(f)], f.Profile, render.CleanSentence(f.Why.In(reader)))
 		}
 		if !cluster.Session.IsZero() {
-			fmt.Fprintln(c.out, render.CleanSentence(reader.Say("%s: init uses that page; a page of internal/docs/test-pages.md shows more", cluster.Session)))
+			fmt.Fprintln(c.out, render.CleanSentence(reader.Translate("%s: init uses that page; a page of internal/docs/test-pages.md shows more", cluster.Session)))
 		}
 	}
 	if status == exitOK {

@@ -96,7 +96,7 @@ func (s *statusLine) show(p monitor.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.live {
-		s.overwrite(fmt.Sprintf("%s: %s %d/%d", p.Cluster, s.reader.Say(p.Stage), p.Done, p.Total))
+		s.overwrite(fmt.Sprintf("%s: %s %d/%d", p.Cluster, s.reader.Translate(p.Stage), p.Done, p.Total))
 	}
 }
 
@@ -115,7 +115,7 @@ func (s *statusLine) wait(text string, remaining time.Duration) {
 	s.mu.Lock()
 	s.waits = true
 	if s.live {
-		text = s.reader.Say("(%s left) %s", remaining.Round(time.Second), text)
+		text = s.reader.Translate("(%s left) %s", remaining.Round(time.Second), text)
 	}
 	s.mu.Unlock()
 	s.log(text)

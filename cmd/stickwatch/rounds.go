@@ -177,13 +177,13 @@ func (o *probeOptions) unmet(clusters []*probes.Cluster, reports []checks.Report
 func (o *probeOptions) awaited() string {
 	switch {
 	case len(o.awaitedNodes) > 0 && o.expectVersion != "":
-		return o.reader().Say("waiting for %s on %s", o.expectVersion, strings.Join(o.awaitedNodes, ", "))
+		return o.reader().Translate("waiting for %s on %s", o.expectVersion, strings.Join(o.awaitedNodes, ", "))
 	case len(o.awaitedNodes) > 0:
-		return o.reader().Say("waiting for %s", strings.Join(o.awaitedNodes, ", "))
+		return o.reader().Translate("waiting for %s", strings.Join(o.awaitedNodes, ", "))
 	case o.expectVersion != "":
-		return o.reader().Say("waiting for version %s", o.expectVersion)
+		return o.reader().Translate("waiting for version %s", o.expectVersion)
 	default:
-		return o.reader().Say("waiting until healthy")
+		return o.reader().Translate("waiting until healthy")
 	}
 }
 
@@ -204,7 +204,7 @@ func (o *probeOptions) await(
 		return len(unmet) == 0
 	}
 	retry(ctx, o.wait.value, every, try, func() {
-		line.wait(o.reader().Say("%s: %s", o.awaited(), o.reasons(unmet)), time.Until(end))
+		line.wait(o.reader().Translate("%s: %s", o.awaited(), o.reasons(unmet)), time.Until(end))
 	})
 	return unmet
 }
@@ -213,7 +213,7 @@ func (o *probeOptions) await(
 // rotation although --fail-on accepts that; "" if there are none.
 func (o *probeOptions) waited(clusters []*probes.Cluster, reports []checks.Report, unmet []gate.Unmet) string {
 	if len(unmet) > 0 {
-		return o.reader().Say("not met after %s: %s", o.wait.value, o.reasons(unmet))
+		return o.reader().Translate("not met after %s: %s", o.wait.value, o.reasons(unmet))
 	}
 	var out []string
 	for i, r := range reports {
@@ -228,7 +228,7 @@ func (o *probeOptions) waited(clusters []*probes.Cluster, reports []checks.Repor
 	if len(out) == 0 {
 		return ""
 	}
-	return o.reader().Say("the conditions of --wait are met; out of rotation: %s", strings.Join(out, ", "))
+	return o.reader().Translate("the conditions of --wait are met; out of rotation: %s", strings.Join(out, ", "))
 }
 
 func (o *probeOptions) reasons(unmet []gate.Unmet) string {
@@ -236,7 +236,7 @@ func (o *probeOptions) reasons(unmet []gate.Unmet) string {
 	for _, u := range unmet {
 		list = append(list, u.Reason.In(o.reader()))
 	}
-	return strings.Join(list, o.reader().Say("; "))
+	return strings.Join(list, o.reader().Translate("; "))
 }
 
 // waitStatus returns the exit status of a wait. It is inconclusive if all unmet goals

@@ -244,7 +244,7 @@ func (d *deployment) reportProgress(ctx context.Context, withCommand bool) {
 		for i, w := range d.watches {
 			r := d.report(w, i)
 			if line.live {
-				line.log(line.reader.Say("watching for %s: %s", time.Since(d.began).Round(time.Second), render.WatchCounts(r, line.reader)))
+				line.log(line.reader.Translate("watching for %s: %s", time.Since(d.began).Round(time.Second), render.WatchCounts(r, line.reader)))
 				continue
 			}
 			for _, text := range progress[i].Update(r) {

@@ -94,7 +94,7 @@ func (o *whereOptions) run(cmd *cobra.Command, c console, args []string) error {
 		return err
 	}
 	if len(oracles.skipped) > 0 {
-		fmt.Fprintln(c.err, "stickwatch: "+reader.Say("skipped, because the method is not computable: %s", render.CleanSentence(strings.Join(oracles.skipped, ", "))))
+		fmt.Fprintln(c.err, "stickwatch: "+reader.Translate("skipped, because the method is not computable: %s", render.CleanSentence(strings.Join(oracles.skipped, ", "))))
 	}
 	const stdin = "-"
 	named := slices.DeleteFunc(slices.Clone(args), func(client string) bool { return client == stdin })
@@ -277,7 +277,7 @@ func (all oracles) stream(in io.Reader, out, warnings io.Writer, reader phrase.R
 		}
 		if err := all.answer(answers, client); err != nil {
 			if wrong++; wrong <= maxReportedLines {
-				fmt.Fprintln(warnings, "stickwatch: "+reader.Say("line %d: %s", number, noAddress(client).phrase()))
+				fmt.Fprintln(warnings, "stickwatch: "+reader.Translate("line %d: %s", number, noAddress(client).phrase()))
 			}
 		}
 	}
@@ -285,7 +285,7 @@ func (all oracles) stream(in io.Reader, out, warnings io.Writer, reader phrase.R
 		return err
 	}
 	if more := wrong - maxReportedLines; more > 0 {
-		fmt.Fprintln(warnings, "stickwatch: "+reader.Say("and %s", reader.Count(more, "more invalid line", "more invalid lines")))
+		fmt.Fprintln(warnings, "stickwatch: "+reader.Translate("and %s", reader.Count(more, "more invalid line", "more invalid lines")))
 	}
 	if wrong > 0 {
 		return exitError{status: exitUsage}

@@ -30,7 +30,7 @@ func (p position) String() string { return p.In(phrase.Reader{}) }
 func (p position) In(r phrase.Reader) string {
 	file := probes.Clean(p.file, maxFileName) // file names in a dump are untrusted
 	if file == standardInput {
-		file = r.Say("standard input")
+		file = r.Translate("standard input")
 	}
 	if p.line == 0 {
 		return file

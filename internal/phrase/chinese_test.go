@@ -26,7 +26,7 @@ var folders = []string{"../demo", "../gate", "../gate/watch", "../importer", "..
 
 // textArguments are the functions that take texts, with the positions of these.
 var textArguments = map[string][]int{
-	"New": {0}, "Say": {0}, "note": {0}, "remark": {0}, "labelled": {0}, "heading": {0}, "counted": {2}, "headings": {0, 1, 2, 3, 4, 5, 6, 7},
+	"New": {0}, "Translate": {0}, "note": {0}, "remark": {0}, "labelled": {0}, "heading": {0}, "counted": {2}, "headings": {0, 1, 2, 3, 4, 5, 6, 7},
 }
 
 // textsOf returns the texts of the code with their positions. A text that is no literal is left

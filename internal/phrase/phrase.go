@@ -39,12 +39,12 @@ func (p Phrase) String() string { return p.In(Reader{}) }
 // In returns the phrase for a reader.
 func (p Phrase) In(r Reader) string {
 	if p.args == nil {
-		return r.Say(p.text)
+		return r.Translate(p.text)
 	}
-	return r.Say(p.text, *p.args...)
+	return r.Translate(p.text, *p.args...)
 }
 
-// IsZero reports whether the phrase says nothing.
+// IsZero reports whether the phrase is empty.
 func (p Phrase) IsZero() bool { return p == Phrase{} }
 
 // Join returns phrases as one, with a separator such as "; " between them.
@@ -66,9 +66,9 @@ type Reader struct {
 	Zone     *time.Location // nil: UTC
 }
 
-// Say returns a text with its arguments. The text must be a literal, or an identifier such as a
+// Translate returns a text with its arguments. The text must be a literal, or an identifier such as a
 // severity.
-func (r Reader) Say(text string, args ...any) string {
+func (r Reader) Translate(text string, args ...any) string {
 	if translated, ok := chinese[text]; ok && r.Language == checks.Chinese {
 		text = translated
 	}
@@ -111,5 +111,5 @@ func (r Reader) Count(n int, one, many string) string {
 	if n == 1 && r.Language != checks.Chinese {
 		return "1 " + one
 	}
-	return r.Say("%d "+many, n)
+	return r.Translate("%d "+many, n)
 }

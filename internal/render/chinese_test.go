@@ -47,7 +47,7 @@ func TestChinese(t *testing.T) {
 
 	var past bytes.Buffer
 	history := exampleHistory()
-	must.Succeed(t, History(&past, "table", []ClusterHistory{history}, history.Span, testTime, Options{Reader: shanghai}))
+	must.Succeed(t, History(&past, "table", []ClusterHistory{history}, exampleSpan, testTime, Options{Reader: shanghai}))
 	quoted := []string{"shop", "portal", "collab", "slow", "Redis Server", "DB Service"}
 	for _, move := range history.Moves {
 		quoted = append(quoted, move.Cause.String())

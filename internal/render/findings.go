@@ -94,13 +94,13 @@ func (f formatter) summary(finding checks.Finding) string {
 	if about == "" || slices.ContainsFunc(subjects, named) {
 		return text
 	}
-	return f.Say("%s: %s", about, text)
+	return f.Translate("%s: %s", about, text)
 }
 
 // affects states how many clients are affected; "" if that is not estimated.
 func (f formatter) affects(a checks.Affected) string {
 	if words := f.language().Affected(a); words != "" {
-		return f.Say("affects %s", words)
+		return f.Translate("affects %s", words)
 	}
 	return ""
 }
@@ -165,7 +165,7 @@ func (t *Text) writeFull(f checks.Finding, head, inner string) {
 		t.paragraph(inner+"· ", inner+"  ", span{dim, line})
 	}
 	if more > 0 {
-		t.paragraph(inner+"· ", inner+"  ", span{dim, t.Say("… %d more (-o json shows all)", more)})
+		t.paragraph(inner+"· ", inner+"  ", span{dim, t.Translate("… %d more (-o json shows all)", more)})
 	}
 	t.remedy(f, inner)
 }
@@ -192,7 +192,7 @@ func (t *Text) affected(f checks.Finding, inner string) {
 
 func (f formatter) title(finding checks.Finding) []span {
 	t := toneOfSeverity(finding.Severity)
-	return []span{toned(t, strings.ToUpper(f.Say(string(finding.Severity)))), {plain, "  "}, {bold, string(finding.Code)}}
+	return []span{toned(t, strings.ToUpper(f.Translate(string(finding.Severity)))), {plain, "  "}, {bold, string(finding.Code)}}
 }
 
 func (t *Text) remedy(f checks.Finding, inner string) {

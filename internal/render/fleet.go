@@ -34,7 +34,7 @@ func Fleet(w io.Writer, format string, fleet wire.Fleet, now time.Time, opts Opt
 // instances writes a table of instances, and whether they differ in their configuration.
 func (t *Text) instances(all []wire.Instance) {
 	if len(all) == 0 {
-		t.Line(t.Say("No instance of a fleet has used this history: start stickwatch serve with the key fleet in its configuration."))
+		t.Line(t.Translate("No instance of a fleet has used this history: start stickwatch serve with the key fleet in its configuration."))
 		return
 	}
 	rows := [][]span{t.headings("instance", "site", "state", "clusters", "heard of", "clock", "version", "configuration")}
@@ -49,7 +49,7 @@ func (t *Text) instances(all []wire.Instance) {
 			{tone, CleanName(cmp.Or(i.Site, "-"))},
 			{tone, t.instanceState(i.State)},
 			{tone, strconv.Itoa(i.Clusters)},
-			{tone, t.Say("%s ago", lag)},
+			{tone, t.Translate("%s ago", lag)},
 			{tone, clock(i.AheadMS)},
 			{tone, CleanName(i.Version)},
 			{tone, CleanName(i.Config)},
@@ -75,20 +75,20 @@ func clock(aheadMS int64) string {
 func (f formatter) instanceState(state string) string {
 	switch state {
 	case "alive":
-		return f.Say("alive")
+		return f.Translate("alive")
 	case "draining":
-		return f.Say("draining")
+		return f.Translate("draining")
 	case "impaired":
-		return f.Say("cannot probe")
+		return f.Translate("cannot probe")
 	default:
-		return f.Say("gone")
+		return f.Translate("gone")
 	}
 }
 
 // watcher names the instance that watches a cluster.
 func (f formatter) watcher(l wire.Lease) string {
 	if l.Instance == "" {
-		return f.Say("nobody")
+		return f.Translate("nobody")
 	}
 	return CleanName(l.Instance)
 }

@@ -17,7 +17,6 @@ import (
 // A ClusterHistory is the history of a cluster over a span.
 type ClusterHistory struct {
 	Cluster     string
-	Span        checks.Span
 	Uptimes     []checks.Uptime
 	Latencies   []checks.Latency
 	Incidents   []alerting.Incident // newest first
@@ -36,10 +35,10 @@ func History(w io.Writer, format string, all []ClusterHistory, span checks.Span,
 		if i > 0 {
 			s.Blank()
 		}
-		s.clusterHistory(h, calendar{now})
+		s.clusterHistory(h, span, calendar{now})
 	}
 	if len(all) == 0 {
-		s.Line(s.Say("The history is empty."))
+		s.Line(s.Translate("The history is empty."))
 	}
 	_, err := io.WriteString(w, s.String())
 	return err
@@ -69,9 +68,9 @@ func Incident(w io.Writer, format string, d postmortem.Document, opts Options) e
 const maxListed = 20
 
 // clusterHistory writes the history of a cluster.
-func (t *Text) clusterHistory(h ClusterHistory, days calendar) {
+func (t *Text) clusterHistory(h ClusterHistory, past checks.Span, days calendar) {
 	t.paragraph("", "  ", span{bold, CleanName(h.Cluster)},
-		span{plain, "  " + t.Say("%s to %s", days.minute(h.Span.From), days.minute(h.Span.To))},
+		span{plain, "  " + t.Translate("%s to %s", days.minute(past.From), days.minute(past.To))},
 		span{dim, days.now.Format(" MST")})
 	t.uptimes(h.Uptimes)
 	t.latencies(h.Latencies)
@@ -83,12 +82,12 @@ func (t *Text) clusterHistory(h ClusterHistory, days calendar) {
 // heading begins a section. The title is translated.
 func (t *Text) heading(title string, spans ...span) {
 	t.Blank()
-	t.paragraph("", "  ", append([]span{{bold, t.Say(title)}}, spans...)...)
+	t.paragraph("", "  ", append([]span{{bold, t.Translate(title)}}, spans...)...)
 }
 
 func (t *Text) uptimes(uptimes []checks.Uptime) {
 	if len(uptimes) == 0 {
-		t.heading("Uptime", span{plain, "  " + t.Say("nothing was probed")})
+		t.heading("Uptime", span{plain, "  " + t.Translate("nothing was probed")})
 		return
 	}
 	t.heading("Uptime")
@@ -99,12 +98,12 @@ func (t *Text) uptimes(uptimes []checks.Uptime) {
 			tint = warn
 		}
 		// Kind and name are one cell, which a narrow terminal repeats before each block.
-		rows[i] = []span{{plain, pad(t.Say(string(u.Kind)), labelWidth) + t.targetName(u.Target)}, toned(tint, wire.Percent(u.Ratio)), {dim, t.failures(u)}}
+		rows[i] = []span{{plain, pad(t.Translate(string(u.Kind)), labelWidth) + t.targetName(u.Target)}, toned(tint, wire.Percent(u.Ratio)), {dim, t.failures(u)}}
 	}
 	t.matrix(rows)
 	if checks.SessionsUnrecorded(uptimes) {
-		t.paragraph("  ", "    ", span{plain, pad(t.Say(string(checks.TargetSession)), labelWidth) + t.Say("no data")},
-			span{dim, "  " + t.Say("recorded since this version of stickwatch, where sessions are followed")})
+		t.paragraph("  ", "    ", span{plain, pad(t.Translate(string(checks.TargetSession)), labelWidth) + t.Translate("no data")},
+			span{dim, "  " + t.Translate("recorded since this version of stickwatch, where sessions are followed")})
 	}
 }
 
@@ -117,7 +116,7 @@ func (t *Text) latencies(all []checks.Latency) {
 			continue
 		}
 		unknown += l.Unknown
-		row := []span{{plain, pad(t.Say(string(l.Kind)), labelWidth) + t.targetName(l.Target)}}
+		row := []span{{plain, pad(t.Translate(string(l.Kind)), labelWidth) + t.targetName(l.Target)}}
 		for _, p := range []struct {
 			name  string
 			value time.Duration
@@ -133,17 +132,17 @@ func (t *Text) latencies(all []checks.Latency) {
 	if len(rows) == 0 {
 		return
 	}
-	t.heading("Latency", span{dim, "  " + t.Say("asked directly, within 5 %")})
+	t.heading("Latency", span{dim, "  " + t.Translate("asked directly, within 5 %")})
 	t.matrix(rows)
 	if unknown > 0 {
-		t.paragraph("  ", "    ", span{dim, t.Say("without %s of which only the mean is stored", t.Count(unknown, "answer", "answers"))})
+		t.paragraph("  ", "    ", span{dim, t.Translate("without %s of which only the mean is stored", t.Count(unknown, "answer", "answers"))})
 	}
 }
 
 // targetName returns the name of a target. Sessions may have no known owner.
 func (f formatter) targetName(t checks.Target) string {
 	if t.Kind == checks.TargetSession && t.Name == "" {
-		return f.Say("(owner unknown)")
+		return f.Translate("(owner unknown)")
 	}
 	if t.Kind == checks.TargetBalancer {
 		return CleanName(checks.BalancerLabel(t.Name))
@@ -155,16 +154,16 @@ func (f formatter) targetName(t checks.Target) string {
 // session are the requests of its client.
 func (f formatter) failures(u checks.Uptime) string {
 	probes := f.Count(u.Probes, "probe", "probes")
-	detail := f.Say("%d of %s failed", u.Failed, probes)
+	detail := f.Translate("%d of %s failed", u.Failed, probes)
 	if u.Kind == checks.TargetSession {
 		probes = f.Count(u.Probes, "request", "requests")
-		detail = f.Say("%d of %s failed or lost their session", u.Failed, probes)
+		detail = f.Translate("%d of %s failed or lost their session", u.Failed, probes)
 	}
 	switch {
 	case u.Failed == 0:
 		return probes
 	case u.Longest > 0:
-		return f.Say("%s, for %s at the longest", detail, length(u.Longest))
+		return f.Translate("%s, for %s at the longest", detail, length(u.Longest))
 	default:
 		return detail
 	}
@@ -181,34 +180,34 @@ func (t *Text) incidents(incidents []alerting.Incident, days calendar) {
 	for _, i := range first(incidents) {
 		spans := append(t.title(i.Cause), span{plain, "  " + t.subject(i.Cause)})
 		t.paragraph("  ", "    ", spans...)
-		t.paragraph("    ", "    ", span{plain, strings.Join(t.incidentNotes(i, days), t.Say(", "))}, span{dim, "  " + i.ID})
+		t.paragraph("    ", "    ", span{plain, strings.Join(t.incidentNotes(i, days), t.Translate(", "))}, span{dim, "  " + i.ID})
 	}
 	t.more(len(incidents))
 }
 
 // incidentNotes returns the course of an incident in a few words.
 func (f formatter) incidentNotes(incident alerting.Incident, days calendar) []string {
-	words := []string{days.at(incident.Started), f.Say("lasted %s", length(incident.Duration(days.now)))}
+	words := []string{days.at(incident.Started), f.Translate("lasted %s", length(incident.Duration(days.now)))}
 	if incident.State != alerting.Resolved {
-		words = []string{f.Say("since %s", words[0]), f.Say("%s for %s", f.Say(string(incident.State)), length(incident.Duration(days.now)))}
+		words = []string{f.Translate("since %s", words[0]), f.Translate("%s for %s", f.Translate(string(incident.State)), length(incident.Duration(days.now)))}
 	}
 	if affected := f.language().Affected(incident.Affected()); affected != "" {
-		words = append(words, f.Say("affected %s", affected))
+		words = append(words, f.Translate("affected %s", affected))
 	}
 	if incident.Flapping {
-		words = append(words, f.Say("flapping"))
+		words = append(words, f.Translate("flapping"))
 	}
 	if incident.Silenced != "" {
-		words = append(words, f.Say("silenced"))
+		words = append(words, f.Translate("silenced"))
 	}
 	if a := incident.Acknowledged; !a.IsZero() {
-		words = append(words, strings.TrimSpace(f.Say("acknowledged %s", CleanName(a.By))))
+		words = append(words, strings.TrimSpace(f.Translate("acknowledged %s", CleanName(a.By))))
 	}
 	if incident.MergedInto != "" {
-		words = append(words, f.Say("part of %s", incident.MergedInto))
+		words = append(words, f.Translate("part of %s", incident.MergedInto))
 	}
 	if incident.Fired.IsZero() && incident.State == alerting.Resolved {
-		words = append(words, f.Say("nobody was notified"))
+		words = append(words, f.Translate("nobody was notified"))
 	}
 	return words
 }
@@ -222,9 +221,9 @@ func (t *Text) moves(moves []checks.Move, days calendar) {
 	}
 	t.heading("Sessions that moved", span{plain, "  " + t.counted(len(moves), lost, "%d lost")})
 	for _, m := range first(moves) {
-		outcome := toned(good, t.Say("kept"))
+		outcome := toned(good, t.Translate("kept"))
 		if !m.Kept {
-			outcome = toned(bad, t.Say("lost"))
+			outcome = toned(bad, t.Translate("lost"))
 		}
 		t.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s → %s  ", days.at(m.At), CleanName(m.From), CleanName(m.To))},
 			outcome, span{dim, "  " + string(m.Session)}, span{plain, "  " + t.message(m.Cause)})
@@ -237,7 +236,7 @@ func (t *Text) deployments(deployments []checks.Deployment, days calendar) {
 	newest := slices.Clone(deployments)
 	slices.Reverse(newest)
 	for _, d := range first(newest) {
-		duration := t.Say("ongoing")
+		duration := t.Translate("ongoing")
 		if !d.To.IsZero() {
 			duration = t.phrase(length(d.To.Sub(d.From)))
 		}
@@ -252,7 +251,7 @@ func first[T any](list []T) []T { return list[:min(len(list), maxListed)] }
 // more writes how many of n elements a table omits.
 func (t *Text) more(n int) {
 	if n > maxListed {
-		t.paragraph("  ", "  ", span{dim, t.Say("… and %d more (-o json shows all)", n-maxListed)})
+		t.paragraph("  ", "  ", span{dim, t.Translate("… and %d more (-o json shows all)", n-maxListed)})
 	}
 }
 
@@ -263,13 +262,13 @@ const maxRead = 10_000
 func (f formatter) counted(length, special int, note string) string {
 	switch {
 	case length == 0:
-		return f.Say("none")
+		return f.Translate("none")
 	case length >= maxRead:
-		return f.Say("%d (the newest; there may be more)", length)
+		return f.Translate("%d (the newest; there may be more)", length)
 	case special == 0:
 		return strconv.Itoa(length)
 	default:
-		return fmt.Sprintf("%d (%s)", length, f.Say(note, special))
+		return fmt.Sprintf("%d (%s)", length, f.Translate(note, special))
 	}
 }
 
@@ -277,7 +276,7 @@ func (f formatter) counted(length, special int, note string) string {
 func (t *Text) incident(incident alerting.Incident, days calendar) {
 	t.paragraph("", "  ", append(t.title(incident.Cause), span{plain, "  " + t.subject(incident.Cause)}, span{dim, "  " + CleanNames(incident.ClusterNames())})...)
 	t.labelled("incident", span{plain, incident.ID})
-	t.labelled("course", span{plain, strings.Join(t.incidentNotes(incident, days), t.Say(", "))})
+	t.labelled("course", span{plain, strings.Join(t.incidentNotes(incident, days), t.Translate(", "))})
 	for _, moment := range []struct {
 		label string
 		at    time.Time
@@ -367,8 +366,8 @@ func wireClusterHistoriesOf(clusterHistories []ClusterHistory, span checks.Span,
 		Clusters: wire.List(clusterHistories, func(h ClusterHistory) wireClusterHistory {
 			return wireClusterHistory{
 				Cluster:     wire.Text(h.Cluster),
-				Since:       wire.TimestampOf(h.Span.From),
-				Until:       wire.TimestampOf(h.Span.To),
+				Since:       wire.TimestampOf(span.From),
+				Until:       wire.TimestampOf(span.To),
 				Uptimes:     wire.List(h.Uptimes, wire.UptimeOf),
 				Latencies:   wire.List(h.Latencies, wire.LatencyOf),
 				Incidents:   wire.List(h.Incidents, func(i alerting.Incident) wire.Incident { return wire.IncidentOf(i, now) }),

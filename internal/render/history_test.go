@@ -13,6 +13,9 @@ import (
 	"stickwatch/internal/wire"
 )
 
+// exampleSpan is the span of exampleHistory.
+var exampleSpan = checks.Span{From: testTime.Add(-24 * time.Hour), To: testTime}
+
 // exampleHistory returns a history with elements of every kind.
 func exampleHistory() ClusterHistory {
 	target := func(kind checks.TargetKind, name string, probes, failed int, longest time.Duration) checks.Uptime {
@@ -29,7 +32,6 @@ func exampleHistory() ClusterHistory {
 	}
 	return ClusterHistory{
 		Cluster: "shop",
-		Span:    checks.Span{From: testTime.Add(-24 * time.Hour), To: testTime},
 		Uptimes: []checks.Uptime{
 			target(checks.TargetBalancer, "http://10.0.0.9:8088 10.0.0.9:8088", 5760, 0, 0),
 			target(checks.TargetDependency, "Redis Server", 5760, 16, 4*time.Minute),
@@ -111,9 +113,9 @@ func TestHistoryTables(t *testing.T) {
 	} {
 		t.Run(tt.file, func(t *testing.T) {
 			s := NewText(tt.opts)
-			s.clusterHistory(exampleHistory(), calendar{testTime})
+			s.clusterHistory(exampleHistory(), exampleSpan, calendar{testTime})
 			s.Blank()
-			s.clusterHistory(ClusterHistory{Cluster: "blog", Span: exampleHistory().Span}, calendar{testTime})
+			s.clusterHistory(ClusterHistory{Cluster: "blog"}, exampleSpan, calendar{testTime})
 			s.Blank()
 			s.incident(redisIncident(), calendar{testTime})
 			golden(t, tt.file, s.String())
@@ -124,7 +126,7 @@ func TestHistoryTables(t *testing.T) {
 func TestHistoryJSON(t *testing.T) {
 	var b strings.Builder
 	h := exampleHistory()
-	must.Succeed(t, writeJSON(&b, wireClusterHistoriesOf([]ClusterHistory{h, {Cluster: "blog", Span: h.Span}}, h.Span, testTime)))
+	must.Succeed(t, writeJSON(&b, wireClusterHistoriesOf([]ClusterHistory{h, {Cluster: "blog"}}, exampleSpan, testTime)))
 	golden(t, "history.json", b.String())
 }
 
@@ -136,7 +138,7 @@ func TestHistoryIsBounded(t *testing.T) {
 		h.Deployments = append(h.Deployments, checks.Deployment{Name: fmt.Sprint("d", i, "!")})
 	}
 	s := NewText(Options{})
-	s.clusterHistory(h, calendar{testTime})
+	s.clusterHistory(h, exampleSpan, calendar{testTime})
 	text := s.String()
 	if n := strings.Count(text, "… and 9980 more (-o json shows all)"); n != 3 {
 		t.Errorf("%d lists are cut, want 3", n)
@@ -158,7 +160,7 @@ func TestHistoryBeforeAnUpgrade(t *testing.T) {
 	h := exampleHistory()
 	shown := func() string {
 		s := NewText(Options{})
-		s.clusterHistory(h, calendar{testTime})
+		s.clusterHistory(h, exampleSpan, calendar{testTime})
 		return s.String()
 	}
 	if text := shown(); strings.Contains(text, "no data") {
@@ -189,14 +191,14 @@ func TestHistoryIsClean(t *testing.T) {
 		Deployments: []checks.Deployment{{Name: hostileText}},
 	}
 	s := NewText(Options{})
-	s.clusterHistory(h, calendar{testTime})
+	s.clusterHistory(h, exampleSpan, calendar{testTime})
 	s.incident(incident, calendar{testTime})
 	s.silences([]wire.Silence{{ID: hostileText, Cluster: hostileText, Node: hostileText, Reason: hostileText, Author: hostileText}}, testTime)
 	if i := strings.IndexAny(s.String(), "\x1b\x00\r\u202e"); i >= 0 {
 		t.Errorf("a control character is shown: %q", s.String()[max(0, i-40):i+4])
 	}
 	var b strings.Builder
-	must.Succeed(t, writeJSON(&b, wireClusterHistoriesOf([]ClusterHistory{h}, h.Span, testTime)))
+	must.Succeed(t, writeJSON(&b, wireClusterHistoriesOf([]ClusterHistory{h}, exampleSpan, testTime)))
 	if strings.Contains(b.String(), `\u001b`) || strings.Contains(b.String(), "\u202e") {
 		t.Error("a control character is in JSON")
 	}

@@ -26,7 +26,7 @@ func renderMarkdown(w io.Writer, r Results, opts Options) error {
 	if a, watched := r.summary(); watched {
 		p.block("**%s %s**", emoji(p.answerSpan(a).tone), escape(p.answerText(a)))
 	}
-	p.block("## %s stickwatch: %s", emoji(toneOfVerdict(r.Verdict())), p.Say(string(r.Verdict())))
+	p.block("## %s stickwatch: %s", emoji(toneOfVerdict(r.Verdict())), p.Translate(string(r.Verdict())))
 	p.block("%s, %s", p.totals(r), p.moment(r.Started))
 	for _, report := range r.Clusters {
 		p.cluster(report, opts.cluster(report.Cluster))
@@ -47,31 +47,31 @@ func (p *page) item(level int, format string, args ...any) {
 }
 
 func (p *page) cluster(report checks.Report, c *probes.Cluster) {
-	p.block("### %s %s: %s", emoji(toneOfVerdict(report.Verdict)), escape(CleanName(report.Cluster)), p.Say(string(report.Verdict)))
+	p.block("### %s %s: %s", emoji(toneOfVerdict(report.Verdict)), escape(CleanName(report.Cluster)), p.Translate(string(report.Verdict)))
 	if len(report.Nodes) > 0 {
 		p.matrix(p.nodeMatrix(report, c))
 	}
 	for _, b := range report.Balancers {
 		line := p.balancerLine(b, c)
-		p.item(0, "%s %s%s", p.Say("balancer"), code(line[0].text), escape(join(line[1:])))
+		p.item(0, "%s %s%s", p.Translate("balancer"), code(line[0].text), escape(join(line[1:])))
 	}
 	for _, line := range p.dependencyLines(report.Dependencies) {
-		p.item(0, "%s %s", p.Say("dependency"), escape(join(line)))
+		p.item(0, "%s %s", p.Translate("dependency"), escape(join(line)))
 	}
 	for _, canary := range report.Session.Canaries {
 		if !isSteady(canary) {
-			p.item(0, "%s %s: %s", p.Say("canary"), escape(p.canaryName(canary)), escape(join(p.traceSpans(canary))))
+			p.item(0, "%s %s: %s", p.Translate("canary"), escape(p.canaryName(canary)), escape(join(p.traceSpans(canary))))
 		}
 	}
 	for _, answer := range p.sessionAnswers(report.Session) {
-		p.item(0, "%s %s", p.Say("session"), escape(answer.text))
+		p.item(0, "%s %s", p.Translate("session"), escape(answer.text))
 	}
 	for _, d := range report.Doubts {
-		p.item(0, "%s %s %s", p.Say("doubt"), emoji(doubt), escape(p.message(d)))
+		p.item(0, "%s %s %s", p.Translate("doubt"), emoji(doubt), escape(p.message(d)))
 	}
 	p.WriteString("\n")
 	if len(report.Findings) > 0 {
-		p.block("#### %s", p.Say("Findings"))
+		p.block("#### %s", p.Translate("Findings"))
 		for _, b := range tree(report.Findings) {
 			p.findingNode(b, 0)
 		}
@@ -105,7 +105,7 @@ func capitalized(s string) string {
 // findingNode writes a finding, and one level deeper the findings that it explains.
 func (p *page) findingNode(finding findingNode, level int) {
 	p.item(level, "%s **%s** `%s` %s",
-		emoji(toneOfSeverity(finding.Severity)), p.Say(string(finding.Severity)), finding.Code, escape(p.summary(finding.Finding)))
+		emoji(toneOfSeverity(finding.Severity)), p.Translate(string(finding.Severity)), finding.Code, escape(p.summary(finding.Finding)))
 	if words := p.affects(finding.Affected); words != "" {
 		p.item(level+1, "%s", escape(words))
 	}
@@ -114,13 +114,13 @@ func (p *page) findingNode(finding findingNode, level int) {
 		p.item(level+1, "%s", code(line))
 	}
 	if more > 0 {
-		p.item(level+1, "%s", p.Say("… %d more", more))
+		p.item(level+1, "%s", p.Translate("… %d more", more))
 	}
 	if remedy := p.message(finding.Remedy); remedy != "" && level == 0 {
-		p.item(level+1, "**%s** %s", p.Say("Remedy:"), escape(remedy))
+		p.item(level+1, "**%s** %s", p.Translate("Remedy:"), escape(remedy))
 	}
 	if len(finding.explains) > 0 {
-		p.item(level+1, "%s", p.Say("explains"))
+		p.item(level+1, "%s", p.Translate("explains"))
 	}
 	for _, e := range finding.explains {
 		p.findingNode(e, level+2)
@@ -154,7 +154,7 @@ const markdownColumns = 60
 
 // watch writes the watch of a deployment.
 func (p *page) watch(report gate.Report) {
-	p.block("#### %s %s: %s", emoji(toneOfVerdict(report.Verdict())), p.Say("Deployment"), escape(strings.TrimSpace(join(p.watchSpans(report)[1:]))))
+	p.block("#### %s %s: %s", emoji(toneOfVerdict(report.Verdict())), p.Translate("Deployment"), escape(strings.TrimSpace(join(p.watchSpans(report)[1:]))))
 	for _, guarantee := range report.Guarantees {
 		spans := p.guaranteeSpans(guarantee)
 		m := spans[0].tone
@@ -166,7 +166,7 @@ func (p *page) watch(report gate.Report) {
 	}
 	for _, f := range p.watchFacts(report) {
 		if f.label != "guarantee" {
-			p.item(0, "%s: %s", p.Say(f.label), escape(join(f.spans)))
+			p.item(0, "%s: %s", p.Translate(f.label), escape(join(f.spans)))
 		}
 	}
 	p.WriteString("\n")

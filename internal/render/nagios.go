@@ -71,7 +71,7 @@ func renderNagios(w io.Writer, r Results, opts Options) error {
 	for _, c := range r.Clusters {
 		perfdata = append(perfdata, nagiosNumbers(c)...)
 	}
-	return NagiosLine(w, r.Nagios(), cmp.Or(strings.Join(parts, "; "), opts.Reader.Say("there is no cluster")), perfdata...)
+	return NagiosLine(w, r.Nagios(), cmp.Or(strings.Join(parts, "; "), opts.Reader.Translate("there is no cluster")), perfdata...)
 }
 
 // nagiosCause describes a cluster by its first finding, which is the most severe cause. It
@@ -81,7 +81,7 @@ func (f formatter) nagiosCause(c checks.Report) string {
 	first := max(0, slices.IndexFunc(alerting, func(finding checks.Finding) bool { return finding.ExplainedBy == "" }))
 	switch {
 	case len(alerting) > 1:
-		return f.Say("%s (and %d more)", f.message(alerting[first].Summary), len(alerting)-1)
+		return f.Translate("%s (and %d more)", f.message(alerting[first].Summary), len(alerting)-1)
 	case len(alerting) == 1:
 		return f.message(alerting[first].Summary)
 	case c.Verdict != checks.Inconclusive && len(c.Findings) > 0:
@@ -89,7 +89,7 @@ func (f formatter) nagiosCause(c checks.Report) string {
 	case c.Verdict == checks.Inconclusive && len(c.Doubts) > 0:
 		return f.message(c.Doubts[0])
 	default:
-		return f.Say(string(c.Verdict))
+		return f.Translate(string(c.Verdict))
 	}
 }
 

@@ -37,7 +37,7 @@ func (f formatter) nodeMatrix(r checks.Report, c *probes.Cluster) [][]span {
 	})
 	rows := [][]span{make([]span, len(columns))}
 	for i, c := range columns {
-		rows[0][i] = span{dim, f.Say(c.title)}
+		rows[0][i] = span{dim, f.Translate(c.title)}
 	}
 	for _, n := range r.Nodes {
 		row := make([]span, len(columns))
@@ -63,11 +63,11 @@ func (f formatter) directCell(n checks.NodeReport) span {
 func (f formatter) outcome(e probes.Exchange) string {
 	switch {
 	case e.Failure != "":
-		return f.Say(string(e.Failure))
+		return f.Translate(string(e.Failure))
 	case e.Status != 0:
 		return strconv.Itoa(e.Status)
 	default:
-		return f.Say("not probed")
+		return f.Translate("not probed")
 	}
 }
 
@@ -76,7 +76,7 @@ func (f formatter) stateCell(n checks.NodeReport) span {
 	case n.Status == nil:
 		return span{}
 	case n.Status.Paused() && n.Status.State == "":
-		return toned(bad, f.Say("paused"))
+		return toned(bad, f.Translate("paused"))
 	case n.Status.Paused():
 		return toned(bad, cleanWord(n.Status.State))
 	default:
@@ -116,11 +116,11 @@ func pageRight(e probes.Exchange, i int, asked []probes.Page) bool {
 func (f formatter) rotationCell(n checks.NodeReport) span {
 	switch {
 	case n.InRotation == checks.Yes && !n.Up: // users are sent there
-		return toned(bad, f.Say("in"))
+		return toned(bad, f.Translate("in"))
 	case n.InRotation == checks.Yes:
-		return toned(good, f.Say("in"))
+		return toned(good, f.Translate("in"))
 	case n.InRotation == checks.No:
-		return toned(warn, f.Say("out"))
+		return toned(warn, f.Translate("out"))
 	default:
 		return span{}
 	}
@@ -165,7 +165,7 @@ func latencyCell(n checks.NodeReport) span {
 func (f formatter) balancerLine(balancer probes.BalancerObservation, c *probes.Cluster) []span {
 	address := Clean(balancer.URL, 2*maxName)
 	if balancer.Address.IsValid() && !namesAddress(balancer.URL, balancer.Address) {
-		address = f.Say("%s at %s", address, balancer.Address.String())
+		address = f.Translate("%s at %s", address, balancer.Address.String())
 	}
 	t := good
 	if !balancer.Primary.OK() {
@@ -173,7 +173,7 @@ func (f formatter) balancerLine(balancer probes.BalancerObservation, c *probes.C
 	}
 	spans := []span{{plain, address}, {plain, "  "}, toned(t, f.outcome(balancer.Primary))}
 	if pages := f.pagesCell(balancer.Pages, c.Pages); pages.text != "" {
-		spans = append(spans, span{dim, "  " + f.Say("pages") + " "}, pages)
+		spans = append(spans, span{dim, "  " + f.Translate("pages") + " "}, pages)
 	}
 	if balancer.Primary.Answered() {
 		spans = append(spans, span{dim, "  " + formatDuration(balancer.Primary.Timing.Total)})
@@ -213,13 +213,13 @@ func (f formatter) dependencyLines(dependencies []checks.DependencyReport) [][]s
 
 // dependencyState returns the state of a dependency and the nodes that report it.
 func (f formatter) dependencyState(d checks.DependencyReport) string {
-	state := map[checks.Tristate]string{checks.Yes: f.Say("up"), checks.No: f.Say("down")}[d.Up]
-	state = cmp.Or(state, f.Say("not probed"))
+	state := map[checks.Tristate]string{checks.Yes: f.Translate("up"), checks.No: f.Translate("down")}[d.Up]
+	state = cmp.Or(state, f.Translate("not probed"))
 	if len(d.ReportedBy) > 0 {
-		state = f.Say("%s, reported down by %s", state, CleanNames(d.ReportedBy))
+		state = f.Translate("%s, reported down by %s", state, CleanNames(d.ReportedBy))
 	}
 	if d.Error != "" {
-		state = f.Say("%s: %s", state, f.reason(d.Error))
+		state = f.Translate("%s: %s", state, f.reason(d.Error))
 	}
 	return state
 }

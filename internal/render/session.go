@@ -49,13 +49,13 @@ func (f formatter) answerOf(s checks.CanaryStep) span {
 	case s.Error != "" && s.Status != 0:
 		return toned(bad, strconv.Itoa(s.Status))
 	case s.Error != "":
-		return toned(bad, cleanWord(f.Language.Reason(f.Say(s.Error))))
+		return toned(bad, cleanWord(f.Language.Reason(f.Translate(s.Error))))
 	case s.Node != "":
 		return span{plain, CleanName(s.Node)}
 	case s.Status >= 500:
 		return toned(bad, strconv.Itoa(s.Status))
 	default:
-		return span{doubt, f.Say("(unknown node)")}
+		return span{doubt, f.Translate("(unknown node)")}
 	}
 }
 
@@ -64,21 +64,21 @@ func (f formatter) answerOf(s checks.CanaryStep) span {
 func (f formatter) traceSpans(c checks.CanaryTrace) []span {
 	all, kept := f.traceSegments(c.Steps)
 	if len(all) == 0 {
-		return []span{toned(doubt, f.Say("no answer"))}
+		return []span{toned(doubt, f.Translate("no answer"))}
 	}
 	var spans []span
 	for i, r := range all {
 		if i == maxSegments {
-			spans = append(spans, span{warn, " → " + f.Say("… %d more changes", len(all)-i)})
+			spans = append(spans, span{warn, " → " + f.Translate("… %d more changes", len(all)-i)})
 			break
 		}
 		spans = append(spans, segmentSpans(r, i > 0)...)
 	}
 	switch kept {
 	case checks.Yes:
-		spans = append(spans, span{plain, "  "}, toned(good, f.Say("kept")))
+		spans = append(spans, span{plain, "  "}, toned(good, f.Translate("kept")))
 	case checks.No:
-		spans = append(spans, span{plain, "  "}, toned(bad, f.Say("lost")), span{dim, " " + f.Say("(* a new session)")})
+		spans = append(spans, span{plain, "  "}, toned(bad, f.Translate("lost")), span{dim, " " + f.Translate("(* a new session)")})
 	}
 	return spans
 }
@@ -111,9 +111,9 @@ func isSteady(c checks.CanaryTrace) bool {
 // canaryName returns the client address of a canary, and the node that it belongs to
 // if another node gave the first answer.
 func (f formatter) canaryName(c checks.CanaryTrace) string {
-	client := CleanName(cmp.Or(c.Client, f.Say("own address")))
+	client := CleanName(cmp.Or(c.Client, f.Translate("own address")))
 	if c.Pinned != "" && len(c.Steps) > 0 && c.Steps[0].Node != "" && c.Steps[0].Node != c.Pinned {
-		client = f.Say("%s of %s", client, CleanName(c.Pinned))
+		client = f.Translate("%s of %s", client, CleanName(c.Pinned))
 	}
 	return client
 }
@@ -125,14 +125,14 @@ func (f formatter) sessionAnswers(s checks.SessionReport) []span {
 	switch s.Policy {
 	case "", probes.PolicyNone:
 	case probes.PolicyShared: // sessions need not stick
-		all = append(all, toned(toneOf(s.Shared), f.Say("shared: %s", f.answer(s.Shared))+f.evidenceBasis(s)))
+		all = append(all, toned(toneOf(s.Shared), f.Translate("shared: %s", f.answer(s.Shared))+f.evidenceBasis(s)))
 		if known(s.Sticky) {
-			all = append(all, toned(note, f.Say("sticky: %s", f.answer(s.Sticky))+f.confidenceText(s)+" "+f.Say("(the policy does not demand it)")))
+			all = append(all, toned(note, f.Translate("sticky: %s", f.answer(s.Sticky))+f.confidenceText(s)+" "+f.Translate("(the policy does not demand it)")))
 		}
 	default:
-		all = append(all, toned(toneOf(s.Sticky), f.Say("sticky: %s", f.answer(s.Sticky))+f.confidenceText(s)+f.evidenceBasis(s)+f.notStickyReason(s)))
+		all = append(all, toned(toneOf(s.Sticky), f.Translate("sticky: %s", f.answer(s.Sticky))+f.confidenceText(s)+f.evidenceBasis(s)+f.notStickyReason(s)))
 		if s.Policy == probes.PolicyReplicated {
-			all = append(all, toned(toneOf(s.Shared), f.Say("replicated: %s", f.answer(s.Shared))))
+			all = append(all, toned(toneOf(s.Shared), f.Translate("replicated: %s", f.answer(s.Shared))))
 		}
 	}
 	return all
@@ -142,7 +142,7 @@ func known(a checks.Tristate) bool { return a == checks.Yes || a == checks.No }
 
 func answer(a checks.Tristate) string { return string(cmp.Or(a, checks.Unknown)) }
 
-func (f formatter) answer(a checks.Tristate) string { return f.Say(answer(a)) }
+func (f formatter) answer(a checks.Tristate) string { return f.Translate(answer(a)) }
 
 // confidenceText returns the confidence, rounded down: it never reaches 100 %.
 func (f formatter) confidenceText(s checks.SessionReport) string {
@@ -150,9 +150,9 @@ func (f formatter) confidenceText(s checks.SessionReport) string {
 	case s.Confidence <= 0:
 		return ""
 	case percent > 99.99:
-		return f.Say(", ") + f.Say("over %s sure", "99.99 %")
+		return f.Translate(", ") + f.Translate("over %s sure", "99.99 %")
 	default:
-		return f.Say(", ") + f.Say("%s sure", strconv.FormatFloat(percent, 'f', -1, 64)+" %")
+		return f.Translate(", ") + f.Translate("%s sure", strconv.FormatFloat(percent, 'f', -1, 64)+" %")
 	}
 }
 
@@ -160,9 +160,9 @@ func (f formatter) confidenceText(s checks.SessionReport) string {
 func (f formatter) evidenceBasis(s checks.SessionReport) string {
 	switch {
 	case len(s.Canaries) > 0:
-		return " " + f.Say("(%s, %s)", f.Count(len(s.Canaries), "canary", "canaries"), f.followUps(s.Canaries))
+		return " " + f.Translate("(%s, %s)", f.Count(len(s.Canaries), "canary", "canaries"), f.followUps(s.Canaries))
 	case s.NewClients > 0:
-		return " " + f.Say("(%s)", f.Count(s.NewClients, "new client", "new clients"))
+		return " " + f.Translate("(%s)", f.Count(s.NewClients, "new client", "new clients"))
 	default:
 		return ""
 	}
@@ -181,10 +181,10 @@ func (f formatter) followUps(canaries []checks.CanaryTrace) string {
 	}
 	text := f.Count(most, "follow-up", "follow-ups")
 	if least < most {
-		text = f.Say("%d-%d follow-ups", least, most)
+		text = f.Translate("%d-%d follow-ups", least, most)
 	}
 	if len(canaries) > 1 {
-		return f.Say("%s each", text)
+		return f.Translate("%s each", text)
 	}
 	return text
 }
@@ -194,5 +194,5 @@ func (f formatter) notStickyReason(s checks.SessionReport) string {
 	if s.Sticky == checks.Yes || s.Reason.IsZero() {
 		return ""
 	}
-	return f.Say("; ") + f.message(s.Reason)
+	return f.Translate("; ") + f.message(s.Reason)
 }

@@ -29,13 +29,13 @@ func Silences(w io.Writer, format string, silences []wire.Silence, now time.Time
 // Silenced returns what a silence holds back, and until when.
 func Silenced(s wire.Silence, now time.Time, r phrase.Reader) string {
 	f := formatter{r}
-	return f.Say("%s: silenced %s", f.silenceScope(s), f.silenceTime(s, now))
+	return f.Translate("%s: silenced %s", f.silenceScope(s), f.silenceTime(s, now))
 }
 
 // silences writes a table of silences.
 func (t *Text) silences(silences []wire.Silence, now time.Time) {
 	if len(silences) == 0 {
-		t.Line(t.Say("No silence is active or planned."))
+		t.Line(t.Translate("No silence is active or planned."))
 		return
 	}
 	rows := [][]span{t.headings("id", "what", "when", "reason", "author")}
@@ -60,7 +60,7 @@ func (f formatter) silenceScope(s wire.Silence) string {
 		}
 	}
 	if len(parts) == 0 {
-		return f.Say("everything")
+		return f.Translate("everything")
 	}
 	return strings.Join(parts, " ")
 }
@@ -69,7 +69,7 @@ func (f formatter) silenceScope(s wire.Silence) string {
 func (f formatter) silenceTime(s wire.Silence, now time.Time) string {
 	days, from, to := calendar{f.In(now)}, s.From.Time(), s.To.Time()
 	if now.Before(from) {
-		return f.Say("from %s to %s", days.at(from), days.zoned(to))
+		return f.Translate("from %s to %s", days.at(from), days.zoned(to))
 	}
-	return f.Say("until %s (%s left)", days.zoned(to), length(max(0, to.Sub(now))))
+	return f.Translate("until %s (%s left)", days.zoned(to), length(max(0, to.Sub(now))))
 }

@@ -63,14 +63,14 @@ func (f formatter) headline(r checks.Report, c *probes.Cluster) []span {
 	t := toneOfVerdict(r.Verdict)
 	facts := f.nodeCount(r.Nodes)
 	if method := c.Balancer.Method; method != "" && method != probes.MethodUnknown {
-		facts += f.Say(", ") + string(method)
+		facts += f.Translate(", ") + string(method)
 	}
 	return []span{
 		toned(t, CleanName(r.Cluster)),
 		{plain, "  "},
-		{t, strings.ToUpper(f.Say(string(r.Verdict)))},
+		{t, strings.ToUpper(f.Translate(string(r.Verdict)))},
 		{plain, "  "},
-		{dim, facts + f.Say(", ") + roundDuration(r.Duration) + f.Say(", ") + f.moment(r.Started)},
+		{dim, facts + f.Translate(", ") + roundDuration(r.Duration) + f.Translate(", ") + f.moment(r.Started)},
 	}
 }
 
@@ -85,7 +85,7 @@ func (f formatter) nodeCount(nodes []checks.NodeReport) string {
 	if up == len(nodes) {
 		return all
 	}
-	return f.Say("%d of %s up", up, all)
+	return f.Translate("%d of %s up", up, all)
 }
 
 // maxSteadyCanaries bounds how many canaries that stayed on their node are shown.
@@ -106,12 +106,12 @@ func (t *Text) canaries(canaries []checks.CanaryTrace) {
 		}
 		spans := append([]span{{plain, pad(t.canaryName(c), width) + "  "}}, t.traceSpans(c)...)
 		if len(through) > 1 {
-			spans = append(spans, span{dim, "  " + t.Say("through %s", CleanName(c.Balancer))})
+			spans = append(spans, span{dim, "  " + t.Translate("through %s", CleanName(c.Balancer))})
 		}
 		t.labelled("canary", spans...)
 	}
 	if steady > maxSteadyCanaries {
-		t.labelled("canary", span{dim, t.Say("%d more stayed on their nodes", steady-maxSteadyCanaries)})
+		t.labelled("canary", span{dim, t.Translate("%d more stayed on their nodes", steady-maxSteadyCanaries)})
 	}
 }
 
@@ -127,7 +127,7 @@ func (t *Text) total(r Results) {
 		t.Blank()
 	}
 	tint := toneOfVerdict(r.Verdict())
-	t.paragraph("", "  ", toned(tint, strings.ToUpper(t.Say(string(r.Verdict())))), span{plain, "  " + t.totals(r)})
+	t.paragraph("", "  ", toned(tint, strings.ToUpper(t.Translate(string(r.Verdict())))), span{plain, "  " + t.totals(r)})
 }
 
 // totals counts clusters by verdict, the worst first.
@@ -139,12 +139,12 @@ func (f formatter) totals(results Results) string {
 	var parts []string
 	for _, verdict := range slices.Backward(verdictsBySeverity) {
 		if by[verdict] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", by[verdict], f.Say(string(verdict))))
+			parts = append(parts, fmt.Sprintf("%d %s", by[verdict], f.Translate(string(verdict))))
 		}
 	}
 	all := f.Count(len(results.Clusters), "cluster", "clusters")
 	if len(results.Clusters) > 1 {
-		all += " (" + strings.Join(parts, f.Say(", ")) + ")"
+		all += " (" + strings.Join(parts, f.Translate(", ")) + ")"
 	}
-	return all + f.Say(", ") + roundDuration(results.Duration)
+	return all + f.Translate(", ") + roundDuration(results.Duration)
 }

@@ -46,7 +46,7 @@ func (t *Text) Blank() { t.Line("") }
 
 // labelled writes spans after a label, which is translated, that a reader can grep for.
 func (t *Text) labelled(label string, spans ...span) {
-	head := "  " + t.theme.paint(span{dim, pad(t.Say(label), labelWidth)})
+	head := "  " + t.theme.paint(span{dim, pad(t.Translate(label), labelWidth)})
 	t.paragraph(head, strings.Repeat(" ", 2+labelWidth), spans...)
 }
 
@@ -231,7 +231,7 @@ func (t *Text) splitColumns(widths []int) [][]int {
 func (f formatter) headings(titles ...string) []span {
 	row := make([]span, len(titles))
 	for i, title := range titles {
-		row[i] = span{dim, f.Say(title)}
+		row[i] = span{dim, f.Translate(title)}
 	}
 	return row
 }

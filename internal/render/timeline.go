@@ -46,8 +46,8 @@ func (l timelineLegend) text(column time.Duration, f formatter) string {
 	for _, n := range l.nodes {
 		parts = append(parts, string(l.symbols[n])+" "+cleanWord(n))
 	}
-	parts = append(parts, "* "+f.Say("several"), "× "+f.Say("failed"), "! "+f.Say("lost"))
-	return f.Say("%s; a column is %s", strings.Join(parts, "  "), length(column))
+	parts = append(parts, "* "+f.Translate("several"), "× "+f.Translate("failed"), "! "+f.Translate("lost"))
+	return f.Translate("%s; a column is %s", strings.Join(parts, "  "), length(column))
 }
 
 // draw returns the timeline of a client in columns of equal duration.
@@ -146,7 +146,7 @@ func (t *Text) clientTimelines(report gate.Report) {
 	legend := newTimelineLegend(report)
 	for i, client := range report.Clients {
 		if i == maxClients {
-			t.labelled("client", span{dim, t.Say("… and %d more", len(report.Clients)-i)})
+			t.labelled("client", span{dim, t.Translate("… and %d more", len(report.Clients)-i)})
 			break
 		}
 		t.labelled("client", append([]span{{plain, pad(t.clientName(client), width) + "  "}}, legend.draw(client, report.Span, columns)...)...)
@@ -162,12 +162,12 @@ const maxClients = 24
 func (f formatter) clientName(c gate.ClientReport) string {
 	switch {
 	case c.Kind == gate.KindNewClient && c.Node != "":
-		return f.Say("new clients of %s", cleanWord(c.Node))
+		return f.Translate("new clients of %s", cleanWord(c.Node))
 	case c.Kind == gate.KindNewClient:
-		return f.Say("new clients")
+		return f.Translate("new clients")
 	case c.Node == "":
-		return f.Say("session")
+		return f.Translate("session")
 	default:
-		return f.Say("session on %s", cleanWord(c.Node))
+		return f.Translate("session on %s", cleanWord(c.Node))
 	}
 }

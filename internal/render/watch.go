@@ -29,13 +29,13 @@ func (f formatter) watchSpans(w gate.Report) []span {
 	t := toneOfVerdict(w.Verdict())
 	spans := []span{
 		toned(t, roundDuration(w.To.Sub(w.From))),
-		{plain, "  " + f.Count(w.Requests, "request", "requests") + f.Say(", ")},
-		{toneOfCount(w.Failed, warn), f.Say("%d failed", w.Failed)},
-		{plain, f.Say(", ") + f.Say("%d moved", w.Moved) + f.Say(", ")},
-		{toneOfCount(w.Lost, bad), f.Say("%d lost", w.Lost)},
+		{plain, "  " + f.Count(w.Requests, "request", "requests") + f.Translate(", ")},
+		{toneOfCount(w.Failed, warn), f.Translate("%d failed", w.Failed)},
+		{plain, f.Translate(", ") + f.Translate("%d moved", w.Moved) + f.Translate(", ")},
+		{toneOfCount(w.Lost, bad), f.Translate("%d lost", w.Lost)},
 	}
 	if w.Slowest > 0 {
-		spans = append(spans, span{dim, "  " + f.Say("slowest answer %s", length(w.Slowest))})
+		spans = append(spans, span{dim, "  " + f.Translate("slowest answer %s", length(w.Slowest))})
 	}
 	return spans
 }
@@ -62,9 +62,9 @@ func (f formatter) watchFacts(report gate.Report) []fact {
 		list = append(list, fact{moveLabel(m), f.moveSpans(m)})
 	}
 	if more := report.Moved + report.Lost - len(shown); len(report.Moves) > len(shown) {
-		list = append(list, fact{"moved", []span{{dim, f.Say("… and %d more moves and losses", more)}}})
+		list = append(list, fact{"moved", []span{{dim, f.Translate("… and %d more moves and losses", more)}}})
 	}
-	list = append(list, fact{"outage", f.outageSpans(f.Say("sessions"), report.Session)}, fact{"outage", f.outageSpans(f.Say("new clients"), report.NewClient)})
+	list = append(list, fact{"outage", f.outageSpans(f.Translate("sessions"), report.Session)}, fact{"outage", f.outageSpans(f.Translate("new clients"), report.NewClient)})
 	for _, g := range report.Guarantees {
 		list = append(list, fact{"guarantee", f.guaranteeSpans(g)})
 	}
@@ -83,17 +83,17 @@ func (f formatter) nodeSpans(node gate.NodeReport) []span {
 	var parts []string
 	for i, d := range node.Downs {
 		if i == 3 {
-			parts = append(parts, f.Say("and %d more times", len(node.Downs)-i))
+			parts = append(parts, f.Translate("and %d more times", len(node.Downs)-i))
 			break
 		}
 		if d.Ongoing {
-			parts = append(parts, f.Say("did not answer from %s until the end of the watch", d.FirstBad))
+			parts = append(parts, f.Translate("did not answer from %s until the end of the watch", d.FirstBad))
 		} else {
-			parts = append(parts, f.Say("did not answer from %s to %s", d.FirstBad, d.FirstGood))
+			parts = append(parts, f.Translate("did not answer from %s to %s", d.FirstBad, d.FirstGood))
 		}
 	}
 	if len(parts) == 0 && !node.Restarted.IsZero() {
-		parts = append(parts, f.Say("was restarted"))
+		parts = append(parts, f.Translate("was restarted"))
 	}
 	if node.Before != node.After && node.After != "" {
 		parts = append(parts, cleanWord(node.Before)+" → "+cleanWord(node.After))
@@ -101,7 +101,7 @@ func (f formatter) nodeSpans(node gate.NodeReport) []span {
 	if len(parts) == 0 {
 		return nil
 	}
-	return []span{{bold, CleanName(node.Node)}, {plain, "  " + strings.Join(parts, f.Say(", "))}}
+	return []span{{bold, CleanName(node.Node)}, {plain, "  " + strings.Join(parts, f.Translate(", "))}}
 }
 
 func moveLabel(m gate.Move) string {
@@ -113,45 +113,45 @@ func moveLabel(m gate.Move) string {
 
 // moveSpans returns the time of a move, its nodes, the outcome and the cause.
 func (f formatter) moveSpans(move gate.Move) []span {
-	nodes := f.Say("on %s", CleanName(move.From))
+	nodes := f.Translate("on %s", CleanName(move.From))
 	if move.Moved() {
 		nodes = CleanName(move.From) + " → " + CleanName(move.To)
 	}
-	outcome := toned(good, f.Say("kept"))
+	outcome := toned(good, f.Translate("kept"))
 	switch move.SessionOutcome {
 	case probes.SessionLost:
-		outcome = toned(bad, f.Say("lost"))
+		outcome = toned(bad, f.Translate("lost"))
 	case probes.SessionStale:
-		outcome = toned(bad, f.Say("rolled back"))
+		outcome = toned(bad, f.Translate("rolled back"))
 	case probes.SessionUnknown:
-		outcome = toned(doubt, f.Say("outcome unknown"))
+		outcome = toned(doubt, f.Translate("outcome unknown"))
 	}
 	reason := span{plain, "  " + f.phrase(move.Reason)}
 	if move.Cause == gate.CauseUnexplained {
 		reason.tone = bad
 	}
 	return []span{
-		{dim, f.Say("%s", move.At) + "  "}, {plain, nodes + "  "}, outcome, reason, {dim, "  " + string(move.Session)},
+		{dim, f.Translate("%s", move.At) + "  "}, {plain, nodes + "  "}, outcome, reason, {dim, "  " + string(move.Session)},
 	}
 }
 
 func (f formatter) outageSpans(clients string, outage gate.Outage) []span {
 	if outage.IsZero() {
-		return []span{toned(good, f.Say("%s: no outage", clients))}
+		return []span{toned(good, f.Translate("%s: no outage", clients))}
 	}
-	text := f.Say("%s: outage of %s to %s", clients, length(outage.AtLeast()), length(outage.AtMost()))
+	text := f.Translate("%s: outage of %s to %s", clients, length(outage.AtLeast()), length(outage.AtMost()))
 	if outage.Ongoing {
-		text = f.Say("%s: outage ongoing, %s until the end of the watch", clients, length(outage.AtMost()))
+		text = f.Translate("%s: outage ongoing, %s until the end of the watch", clients, length(outage.AtMost()))
 	}
-	details := f.Say("%s", outage.FirstBad) + f.Say(", ") + f.Count(outage.Failed, "request", "requests")
+	details := f.Translate("%s", outage.FirstBad) + f.Translate(", ") + f.Count(outage.Failed, "request", "requests")
 	if outage.Node != "" {
-		details += f.Say(", ") + f.Say("on %s", CleanName(outage.Node))
+		details += f.Translate(", ") + f.Translate("on %s", CleanName(outage.Node))
 	}
 	switch {
 	case outage.Error != "":
-		details = f.Say("%s: %s", details, f.reason(outage.Error))
+		details = f.Translate("%s: %s", details, f.reason(outage.Error))
 	case outage.Status != 0:
-		details = f.Say("%s: HTTP %d", details, outage.Status)
+		details = f.Translate("%s: HTTP %d", details, outage.Status)
 	}
 	return []span{toned(warn, text), {dim, "  " + details}}
 }
@@ -168,7 +168,7 @@ func (f formatter) guaranteeSpans(g gate.Guarantee) []span {
 	}
 	text := "  " + f.phrase(g.Reasons[0])
 	if more := len(g.Reasons) - 1; more > 0 {
-		text += " " + f.Say("(and %d more)", more)
+		text += " " + f.Translate("(and %d more)", more)
 	}
 	return append(spans, span{dim, text})
 }
@@ -176,17 +176,17 @@ func (f formatter) guaranteeSpans(g gate.Guarantee) []span {
 // answerText returns a summary as one line: "6 sessions lost, 12 moved; longest outage
 // 3.4 s".
 func (f formatter) answerText(a gate.Summary) string {
-	text := f.Say("%s lost, %d moved", f.Count(a.Lost, "session", "sessions"), a.Moved)
+	text := f.Translate("%s lost, %d moved", f.Count(a.Lost, "session", "sessions"), a.Moved)
 	if a.Sessions == 0 {
-		text = f.Say("no session was watched")
+		text = f.Translate("no session was watched")
 	}
 	if a.LongestOutage > 0 {
-		text = f.Say("%s; longest outage %s", text, length(a.LongestOutage))
+		text = f.Translate("%s; longest outage %s", text, length(a.LongestOutage))
 	} else {
-		text = f.Say("%s; no outage", text)
+		text = f.Translate("%s; no outage", text)
 	}
 	if a.Incomplete {
-		text = f.Say("%s; incomplete (see the doubts)", text)
+		text = f.Translate("%s; incomplete (see the doubts)", text)
 	}
 	return text
 }
@@ -223,17 +223,17 @@ func WatchSummary(r gate.Report, reader phrase.Reader) string {
 	cluster, held := CleanName(r.Cluster), reader.Count(sessions, "session", "sessions")
 	switch {
 	case sessions == 0:
-		return reader.Say("watching %s: new clients, and no sessions", cluster)
+		return reader.Translate("watching %s: new clients, and no sessions", cluster)
 	case len(nodes) == 0:
-		return reader.Say("watching %s: %s and new clients", cluster, held)
+		return reader.Translate("watching %s: %s and new clients", cluster, held)
 	default:
-		return reader.Say("watching %s: %s on %s, and new clients", cluster, held, CleanNames(nodes))
+		return reader.Translate("watching %s: %s on %s, and new clients", cluster, held, CleanNames(nodes))
 	}
 }
 
 // WatchCounts returns the totals of a watch.
 func WatchCounts(r gate.Report, reader phrase.Reader) string {
-	return reader.Say("%s, %d failed, %s moved, %d lost",
+	return reader.Translate("%s, %d failed, %s moved, %d lost",
 		reader.Count(r.Requests, "request", "requests"), r.Failed, reader.Count(r.Moved, "session", "sessions"), r.Lost)
 }
 
@@ -260,7 +260,7 @@ func (p *Progress) Update(r gate.Report) []string {
 	case o.Ongoing && !p.outage:
 		list = append(list, o.Describe().In(p.Reader))
 	case !o.Ongoing && p.outage:
-		list = append(list, p.Reader.Say("%s answers again: %s", CleanName(r.Cluster), WatchCounts(r, p.Reader)))
+		list = append(list, p.Reader.Translate("%s answers again: %s", CleanName(r.Cluster), WatchCounts(r, p.Reader)))
 	}
 	p.outage = o.Ongoing
 	return list

@@ -151,9 +151,9 @@ func (s scenario) texts(t *testing.T, language string) map[string]string {
 		texts["probe "+format] = written(t, func(w io.Writer) error { return render.Report(w, format, results, opts) })
 	}
 	texts["history of an incident"] = written(t, func(w io.Writer) error { return render.Incident(w, "table", d, opts) })
-	past := render.ClusterHistory{Cluster: "shop", Span: checks.Span{From: s.now.Add(-time.Hour), To: s.now}, Incidents: s.incidents, Moves: s.moves}
+	past := render.ClusterHistory{Cluster: "shop", Incidents: s.incidents, Moves: s.moves}
 	texts["history"] = written(t, func(w io.Writer) error {
-		return render.History(w, "table", []render.ClusterHistory{past}, past.Span, s.now, opts)
+		return render.History(w, "table", []render.ClusterHistory{past}, checks.Span{From: s.now.Add(-time.Hour), To: s.now}, s.now, opts)
 	})
 	return texts
 }
