@@ -220,7 +220,7 @@ func (l *Ledger) UpdatePartial(report Report) []Change {
 	return changes
 }
 
-// extendHarm adds the failed requests that findings tell to the newest harm, or begins
+// extendHarm adds the failed requests that findings report to the newest harm, or begins
 // another one.
 func (l *Ledger) extendHarm(findings []Finding) {
 	var spans []Span

@@ -120,7 +120,7 @@ func lostAfterMove(att *attribution, moved []*answer) Finding {
 	return f
 }
 
-// takenOutOf returns the nodes that the balancer was told not to use, of those that clients moved away from.
+// takenOutOf returns the nodes that operators have taken out of the balancer, of those that clients moved away from.
 func (att *attribution) takenOutOf(moved []*answer) []string {
 	return att.round.nodesWhere(func(id string) bool {
 		return att.nodes.recordedAs(att.round.Cluster.Nodes[att.round.index(id)], probes.ServerMaintenance) &&

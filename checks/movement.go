@@ -322,7 +322,7 @@ func driftingAddresses(oc *outcomes, drifts []move) []string {
 }
 
 // routeless reports whether Tomcats write no route into their session ids, although
-// the balancer needs it to tell them apart.
+// the balancer needs it to distinguish them.
 func (oc *outcomes) routeless() bool {
 	named := func(a *answer) bool { return a.OK() && a.Session != "" }
 	return oc.round.Cluster.Profile == "tomcat" && slices.ContainsFunc(oc.answers, named) &&

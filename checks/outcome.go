@@ -84,7 +84,7 @@ func harmSpan(answers []*answer) Span {
 	return s
 }
 
-// A pageShape is what is known of the page that clients request, to tell it from
+// A pageShape is what is known of the page that clients request, to distinguish it from
 // other pages.
 type pageShape struct {
 	labelled     bool // it carries the label of the node that answers

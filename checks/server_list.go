@@ -37,7 +37,7 @@ func (rem *remaps) changeOfList() (change Message, node string) {
 		case change.IsZero():
 			change, node = p.change, p.node
 		case p.change.ID == change.ID && p.node != node:
-			return Message{}, "" // a few clients do not tell which line it was
+			return Message{}, "" // a few clients do not show which line it was
 		}
 	}
 	return change, node

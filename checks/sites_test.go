@@ -11,7 +11,7 @@ import (
 
 var siteTime = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 
-// from returns the view of a site that is heard, with active findings.
+// from returns the view of a site that reports, with active findings.
 func from(site string, codes ...Code) SiteView {
 	v := SiteView{Site: site, Recent: true}
 	for _, code := range codes {
@@ -51,11 +51,11 @@ func TestSiteLedger(t *testing.T) {
 		{"two of four", []SiteView{from("a", BalancerDown), from("b", BalancerDown), from("c"), from("d")}, time.Minute, []string{"site_disagreement/a", "site_disagreement/b"}, Degraded},
 		{"two of three, one silent", []SiteView{from("a", BalancerDown), from("b", BalancerDown), silentSite("c")}, 0, []string{"balancer_down"}, Failing},
 		{"one of three, one silent", []SiteView{from("a", BalancerDown), from("b"), silentSite("c")}, time.Minute, []string{"site_disagreement/a"}, Degraded},
-		{"the only one that is heard of two, at first", []SiteView{from("a", BalancerDown), silentSite("b")}, 59 * time.Second, nil, Inconclusive},
-		{"the only one that is heard of two", []SiteView{from("a", BalancerDown), silentSite("b")}, time.Minute, []string{"balancer_down"}, Failing},
+		{"the only one of two that reports, at first", []SiteView{from("a", BalancerDown), silentSite("b")}, 59 * time.Second, nil, Inconclusive},
+		{"the only one of two that reports", []SiteView{from("a", BalancerDown), silentSite("b")}, time.Minute, []string{"balancer_down"}, Failing},
 		{"the only one of two, an answer proves it", []SiteView{from("a", SessionLost), silentSite("b")}, 0, []string{"session_lost"}, Failing},
 		{"the only one of two sees nothing", []SiteView{from("a"), silentSite("b")}, 0, nil, Inconclusive},
-		{"none is heard", []SiteView{silentSite("a"), silentSite("b")}, 0, nil, Inconclusive},
+		{"none reports", []SiteView{silentSite("a"), silentSite("b")}, 0, nil, Inconclusive},
 		{"an answer proves it", []SiteView{from("a", SessionLost), from("b"), from("c")}, 0, []string{"session_lost"}, Failing},
 	}
 	for _, test := range tests {
@@ -108,7 +108,7 @@ func TestSiteLedgerChanges(t *testing.T) {
 	}
 }
 
-// TestSiteEvent: an event whose moment each site estimates appears once, whichever of them is heard,
+// TestSiteEvent: an event whose moment each site estimates appears once, whichever of them reports,
 // and again when it has happened again at one of them.
 func TestSiteEvent(t *testing.T) {
 	restarted := func(site string, at time.Duration) SiteView {
@@ -163,7 +163,7 @@ func TestSiteSilent(t *testing.T) {
 	}
 }
 
-// TestSiteSilentOfFour: where most sites are still heard, those decide, whatever a silent one said.
+// TestSiteSilentOfFour: where most sites still report, those decide, whatever a silent one said.
 func TestSiteSilentOfFour(t *testing.T) {
 	l := NewSiteLedger(time.Minute)
 	views := []SiteView{from("a", BalancerDown), from("b", BalancerDown), from("c"), from("d")}
@@ -172,7 +172,7 @@ func TestSiteSilentOfFour(t *testing.T) {
 	views[3] = silentSite("d")
 	l.Update(siteTime.Add(time.Hour), views)
 	if got := keysOf(l.Active()); !slices.Equal(got, []string{"balancer_down"}) {
-		t.Errorf("got %v, want what two of the three that are heard see", got)
+		t.Errorf("got %v, want what two of the three that report see", got)
 	}
 }
 
@@ -202,11 +202,11 @@ func (v SiteView) at(target, node string, addresses ...string) SiteView {
 	return v
 }
 
-// TestSiteStart: after a start or a takeover, the sites that are heard first do not decide before the
-// others had time to be heard.
+// TestSiteStart: after a start or a takeover, the sites that report first do not decide before the
+// others had time to report.
 func TestSiteStart(t *testing.T) {
 	down, well := from("a", BalancerDown), from("a")
-	t.Run("a minority is heard first", func(t *testing.T) {
+	t.Run("a minority reports first", func(t *testing.T) {
 		l := NewSiteLedger(time.Minute)
 		l.Update(siteTime, []SiteView{down, silentSite("b"), silentSite("c")})
 		l.Update(siteTime.Add(59*time.Second), []SiteView{down, silentSite("b"), silentSite("c")})

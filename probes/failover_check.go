@@ -179,7 +179,7 @@ func (c *Canary) present(ctx context.Context, n Node, jar *Jar) Exchange {
 	return c.presentAs(ctx, n, jar, c.loggedIn())
 }
 
-// presentAs is present for a client of which loggedIn tells whether it is logged in.
+// presentAs is present for a client of which loggedIn shows whether it is logged in.
 func (c *Canary) presentAs(ctx context.Context, n Node, jar *Jar, loggedIn Extractor) Exchange {
 	ex, _ := NewClient(c.cluster.NodeTarget(n)).ask(ctx, pageRequest{
 		path: c.cluster.ClientPath(), jar: jar, public: c.client.target.URL, stripPrefix: true, follow: true, session: c.cluster.Session,

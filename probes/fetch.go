@@ -31,7 +31,7 @@ type pageRequest struct {
 	version Extractor
 	title   Extractor
 
-	loggedIn Extractor // tells by the page whether the client is logged in; nil: it need not be
+	loggedIn Extractor // shows by the page whether the client is logged in; nil: it need not be
 	hide     []string  // further credentials that must be redacted
 
 	expected  string        // id of the node that will answer; "": any node, or the target is a node
@@ -243,7 +243,7 @@ func (p pageRequest) read(doc Document, ex *Exchange) {
 }
 
 // loginState returns whether the client is logged in according to an answer with its session.
-// An answer of 5xx, or of 4xx other than 401, does not tell.
+// An answer of 5xx, or of 4xx other than 401, does not show it.
 func loginState(loggedIn Extractor, doc Document, ex Exchange) LoginState {
 	if loggedIn == nil {
 		return ""

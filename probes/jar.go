@@ -154,7 +154,7 @@ func (j *Jar) ended(now time.Time, session *Session) (list []RejectedCookie) {
 	return list
 }
 
-// DateOf returns the time of the server when it answered; zero: it does not tell.
+// DateOf returns the time of the server when it answered; zero: it does not say.
 func DateOf(resp *http.Response) time.Time {
 	date, err := http.ParseTime(resp.Header.Get("Date"))
 	if err != nil {

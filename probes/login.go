@@ -56,7 +56,7 @@ const (
 // A LoginAttempt is one attempt to log in.
 type LoginAttempt struct {
 	Problem  LoginProblem // "": the client is logged in
-	Fault    FormFault    // of the page; "": Exchange tells
+	Fault    FormFault    // of the page; "": Exchange has the failure
 	Host     string       // other host to which the page or its form leads, cleaned; "": none
 	Exchange Exchange     // the request that decided
 	Sent     bool         // a password was sent

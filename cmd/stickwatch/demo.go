@@ -179,7 +179,7 @@ func (o *demoOptions) run(parent context.Context, c console) error {
 	return o.watch(parent, c, cfg.Clusters)
 }
 
-// introduce tells where the cluster is.
+// introduce prints where the cluster is.
 func introduce(w io.Writer, cluster *demo.Cluster, reader phrase.Reader) {
 	fmt.Fprintln(w, reader.Translate("A cluster of three nodes runs behind %s. Press Ctrl-C to end it.", cluster.Balancer.URL()))
 	fmt.Fprintf(w, "%s\n  stickwatch probe \\\n    %s\n\n", reader.Translate("To probe it yourself:"), strings.Join(demoFlags(cluster), " \\\n    "))
@@ -314,7 +314,7 @@ func (o *demoOptions) playScenario(ctx context.Context, cluster *demo.Cluster, s
 	}
 }
 
-// An announcement tells the readers of the page and of the log what happens to the cluster, and
+// An announcement informs the readers of the page and of the log what happens to the cluster, and
 // where to look.
 type announcement struct {
 	logger *slog.Logger

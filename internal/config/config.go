@@ -101,7 +101,7 @@ func (h History) Location() string { return cmp.Or(h.Path, h.URL.Reveal()) }
 // A Fleet configures this process as one of several with the same history.
 type Fleet struct {
 	Instance string   // the name; "": this process is alone
-	Site     string   // where it is; "": not told
+	Site     string   // where it is; "": not configured
 	Keys     []Secret // encrypt the sessions for other instances: the first one, and the ones before; none: they are not stored
 }
 

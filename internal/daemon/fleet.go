@@ -192,7 +192,7 @@ func (d *Daemon) reloadWithOthers(ctx context.Context) {
 	}
 }
 
-// announce tells the other instances what has changed.
+// announce notifies the other instances of what has changed.
 func (m *fleetMember) announce(ctx context.Context, kind history.MessageKind) {
 	if m != nil {
 		_ = m.store.Send(ctx, history.Message{Kind: kind}) // they read the database now and then, too

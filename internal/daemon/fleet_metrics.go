@@ -64,7 +64,7 @@ func (d *Daemon) observeFleet(context.Context) {
 	d.fleet.skewed = skewed
 }
 
-// observeClock tells when the clock of this machine is off, which all its logs suffer from.
+// observeClock reports when the clock of this machine is off, which all its logs suffer from.
 func (d *Daemon) observeClock() {
 	ahead := d.clock.ahead()
 	d.metrics.ClockAhead(ahead)

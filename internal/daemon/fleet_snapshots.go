@@ -132,7 +132,7 @@ func (d *Daemon) otherSnapshot(active *activeConfig, c *probes.Cluster) web.Snap
 	d.fleet.mu.Unlock()
 	if c.Base != "" && !s.Report.Started.IsZero() {
 		view := checks.SiteView{Site: strings.TrimPrefix(c.Name, probes.ViewName(c.Base, "")), Report: s.Report}
-		if d.clock.now().Sub(s.at) > heardFor(active.config, c.Name) {
+		if d.clock.now().Sub(s.at) > viewLifetime(active.config, c.Name) {
 			s.Report = view.Silent()
 		}
 	}

@@ -23,16 +23,16 @@ type siteJudge struct {
 	last   web.Snapshot
 }
 
-// settleTime is how much longer sites must differ than one of them is heard.
+// settleTime is how much longer sites must differ than reports of one of them count.
 const settleTime = 15 * time.Second
 
-// heardFor returns how long a view counts after its newest round.
-func heardFor(cfg *config.Config, cluster string) time.Duration {
+// viewLifetime returns how long a view counts after its newest round.
+func viewLifetime(cfg *config.Config, cluster string) time.Duration {
 	return 3 * max(cfg.ClusterIntervals[cluster].Status, 10*time.Second)
 }
 
 func newSiteJudge(cfg *config.Config, cluster string, active []checks.ActiveFinding) *siteJudge {
-	return &siteJudge{ledger: checks.NewSiteLedger(heardFor(cfg, cluster)+settleTime, active...)}
+	return &siteJudge{ledger: checks.NewSiteLedger(viewLifetime(cfg, cluster)+settleTime, active...)}
 }
 
 // viewFrom returns the name of the view that this instance has of a cluster with sites, or the first
@@ -256,6 +256,6 @@ func (d *Daemon) viewOf(active *activeConfig, view *probes.Cluster, site string)
 		own := d.clock.sharedSnapshot(watcher.Snapshot())
 		s.Report, s.Active, age = own.Report, own.ActiveFindings, time.Since(reported)
 	}
-	s.Recent = !s.Report.Started.IsZero() && age < heardFor(active.config, view.Name)
+	s.Recent = !s.Report.Started.IsZero() && age < viewLifetime(active.config, view.Name)
 	return s
 }

@@ -48,7 +48,7 @@ type Discovery struct {
 	mu    sync.Mutex
 	state probes.SourceState
 	nodes []probes.Node
-	adopt func([]probes.Node) bool // nil: nobody is told
+	adopt func([]probes.Node) bool // nil: nobody is notified
 }
 
 // An answer is a list of nodes, in the order of the source if it has one.

@@ -102,7 +102,7 @@ const notifyDeadline = time.Minute
 // scoreHarm records a counterexample unless a harm was notified.
 func (r Result) scoreHarm(score *Score, h harm, alerts []alert) {
 	answered := slices.ContainsFunc(alerts, func(a alert) bool {
-		if h.operations == nil { // by the scale, the summary of a deployment tells what was lost in it
+		if h.operations == nil { // by the scale, the summary of a deployment says what was lost in it
 			return a.notifiedInTime(h) || h.row == rowBroken && r.sumsUp(a, h.first.Sub(r.Began))
 		}
 		return slices.ContainsFunc(h.operations, func(o *Operation) bool { return r.answers(a, *o) })

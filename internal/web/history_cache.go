@@ -145,7 +145,7 @@ func newHistoryReader(ctx context.Context, history History, cluster string, now 
 	}}
 }
 
-// targets reads the uptimes, which tell what targets there are.
+// targets reads the uptimes, which show what targets there are.
 func (r *historyReader) targets() {
 	calendar := checks.Span{From: r.now.Add(-uptimeDays * 24 * time.Hour), To: r.now}
 	r.uptimes, r.err = r.history.Uptimes(r.ctx, r.cluster, calendar)

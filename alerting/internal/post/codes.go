@@ -29,7 +29,7 @@ func NoCode(status int) (judged bool, err error) {
 	return false, nil
 }
 
-// Codes are the error codes in the JSON answers of an API whose status does not tell
+// Codes are the error codes in the JSON answers of an API whose status does not show
 // success from failure. All other codes last until somebody corrects the configuration.
 type Codes struct {
 	Service string                     // for errors
