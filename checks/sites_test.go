@@ -215,7 +215,7 @@ func TestSiteStart(t *testing.T) {
 		}
 		l.Update(siteTime.Add(time.Minute), []SiteView{down, from("b"), from("c")})
 		if got := l.Active(); len(got) > 0 {
-			t.Errorf("got %v when the others are heard", keysOf(got))
+			t.Errorf("got %v when the others report", keysOf(got))
 		}
 	})
 	t.Run("others fall silent soon", func(t *testing.T) { // they had no time to contradict

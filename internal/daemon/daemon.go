@@ -76,7 +76,7 @@ type Daemon struct {
 	active          atomic.Pointer[activeConfig]
 	wasReady        atomic.Bool
 	isImpaired      atomic.Bool // stickwatch itself cannot probe
-	outbox          outboxProgress
+	outboxProgress  outboxProgress
 	overloaded      bool         // the machine is too small; used by onStretch only
 	notesMu         sync.Mutex   // held while a resolved incident is read and written with a note
 	closingWatchers panics.Group // watchers that are being closed
@@ -231,7 +231,7 @@ func (d *Daemon) countDelivery(receiver string, result notify.Result) {
 	}
 	d.metrics.Notified(receiver, counted)
 	if result != notify.Retried {
-		d.outbox.leftOutbox(receiver)
+		d.outboxProgress.leftOutbox(receiver)
 	}
 }
 

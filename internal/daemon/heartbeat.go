@@ -49,17 +49,17 @@ func (d *Daemon) health() error {
 	if d.isImpaired.Load() {
 		return errors.New("stickwatch itself cannot probe")
 	}
-	return d.outbox.stuck()
+	return d.outboxProgress.stuck()
 }
 
 // A heartbeat sends the configured request while the daemon is healthy. Another service
 // notices when it is missing.
 type heartbeat struct {
-	daemon *Daemon
-	send   func(context.Context, config.Heartbeat) error
-	first  time.Time // when the first one is missing; zero before the first call
-	next   time.Time // when the next one is due
-	failed string    // why the last one was not sent or accepted; "": it was
+	daemon      *Daemon
+	send        func(context.Context, config.Heartbeat) error
+	missingFrom time.Time // when the first one is missing; zero before the first call
+	next        time.Time // when the next one is due
+	failed      string    // why the last one was not sent or accepted; "": it was
 }
 
 // heartbeatTimeout bounds a request; the interval is at least as long.
@@ -74,14 +74,14 @@ func (h *heartbeat) sendWhenDue(ctx context.Context) {
 		daemon.metrics.NoHeartbeat()
 		return
 	}
-	if h.first.IsZero() {
-		h.first = time.Now().Add(c.Interval)
+	if h.missingFrom.IsZero() {
+		h.missingFrom = time.Now().Add(c.Interval)
 	}
 	if time.Until(h.next) > 0 {
 		return
 	}
 	err := daemon.health()
-	starting := err != nil && time.Until(h.first) > 0
+	starting := err != nil && time.Until(h.missingFrom) > 0
 	if err != nil {
 		err = fmt.Errorf("withheld: %w", err)
 	} else {

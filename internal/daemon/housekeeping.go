@@ -64,7 +64,7 @@ func (d *Daemon) saveCounters(ctx context.Context) {
 func (d *Daemon) countNotifications(ctx context.Context) {
 	pending, err := d.history.Pending(ctx)
 	inMemory := d.writeQueue.Undelivered()
-	d.outbox.observe(pending, inMemory > 0 || err != nil)
+	d.outboxProgress.observe(pending, inMemory > 0 || err != nil)
 	if err != nil {
 		if ctx.Err() == nil {
 			d.logger.Error("counting pending notifications", "err", err)

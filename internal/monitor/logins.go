@@ -37,9 +37,9 @@ type wantsLogin func(slot) bool
 // roundLogins are the logins of a round. The addresses of the balancer take turns: a login at one
 // may end the session that was opened at another.
 type roundLogins struct {
-	mu    sync.Mutex // guards wants and any
-	wants wantsLogin
-	any   bool // a client has logged in
+	mu       sync.Mutex // guards wants and loggedIn
+	wants    wantsLogin
+	loggedIn bool // a client has logged in
 }
 
 // logIn logs in those of the chosen clients that are wanted. It returns the clients that hold
@@ -54,10 +54,10 @@ func (t *traceDriver) logIn(ctx context.Context, chosen []*probes.Canary, identi
 	var in []*probes.Canary
 	for _, c := range chosen {
 		single := t.cluster.LoginStatus().Single
-		if single && logins.any || logins.wants != nil && !logins.wants(slotOf(c, identity)) || !c.LogIn(ctx) {
+		if single && logins.loggedIn || logins.wants != nil && !logins.wants(slotOf(c, identity)) || !c.LogIn(ctx) {
 			continue
 		}
-		in, logins.any = append(in, c), true
+		in, logins.loggedIn = append(in, c), true
 		if len(in) == 2 && !single && loginEnded(ctx, in[0], c) {
 			loginOf(t.cluster).SetSingle()
 			t.forget(in[0])
@@ -85,10 +85,10 @@ func (t *traceDriver) forget(c *probes.Canary) {
 	t.canaries = slices.DeleteFunc(t.canaries, func(other *probes.Canary) bool { return other == c })
 }
 
-// wantsLogin returns which slots of the pool need a login: free ones, those of lost sessions,
+// needsLogin returns which slots of the pool need a login: free ones, those of lost sessions,
 // and in each round one whose canary has reached the maximum age. Where the application allows
 // the account one session at a time, it is one login while no session is held.
-func (p *canaryPool) wantsLogin(c *probes.Cluster, age time.Duration) wantsLogin {
+func (p *canaryPool) needsLogin(c *probes.Cluster, age time.Duration) wantsLogin {
 	if loginOf(c) == nil {
 		return nil
 	}

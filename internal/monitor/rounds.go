@@ -207,7 +207,7 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUpBatch, returnRes
 		both.Go(func() { w.canaryPool.runRound(ctx, before, returnReserve, asked, w.intervals.Canary) })
 		both.Go(func() {
 			defer close(asked)
-			r, fresh = w.prober.round(ctx, emptyRound, w.evidenceReader, &seen, w.canaryPool.wantsLogin(w.cluster, w.intervals.CanaryAge), until)
+			r, fresh = w.prober.round(ctx, emptyRound, w.evidenceReader, &seen, w.canaryPool.needsLogin(w.cluster, w.intervals.CanaryAge), until)
 			if pause := w.intervals.Canary; pause > 0 && time.Since(emptyRound.Started) > pause {
 				seen.update(func(known []probes.NodeObservation) []probes.NodeObservation {
 					return w.prober.askUpNodes(ctx, w.cluster, known)
