@@ -118,8 +118,8 @@ func (w *Watcher) heldCanaries() []heldCanary {
 	return nil
 }
 
-// hold makes the canaries of the pool those that Canaries returns.
-func (w *Watcher) hold() {
+// publishCanaries makes the canaries of the pool those that Canaries returns.
+func (w *Watcher) publishCanaries() {
 	list := w.canaryPool.held(w.cluster)
 	w.held.Store(&list)
 }
@@ -171,6 +171,6 @@ func (w *Watcher) Continue(canaries []byte, taken time.Time) error {
 		}
 	}
 	pool.adopt(w.cluster)
-	w.hold()
+	w.publishCanaries()
 	return errors.Join(errs...)
 }

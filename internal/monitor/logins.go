@@ -131,7 +131,7 @@ func without(canaries, others []*probes.Canary) []*probes.Canary {
 
 // logOutLeaving gives up the sessions that the pool does not need. After HandOver, Close does it.
 func (w *Watcher) logOutLeaving(ctx context.Context) {
-	w.hold() // first: another process must not continue them
+	w.publishCanaries() // first: another process must not continue them
 	if w.handedOver.Load() {
 		return
 	}

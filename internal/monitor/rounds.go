@@ -179,7 +179,7 @@ func (w *Watcher) runExclusive(ctx context.Context, run func()) bool {
 		return false
 	}
 	w.adopt(w.wanted.Load())
-	defer w.hold()
+	defer w.publishCanaries()
 	run()
 	return true
 }
