@@ -76,11 +76,12 @@ func (w *Watcher) FollowUp(ctx context.Context) {
 	})
 }
 
-// handshakesMayBreak reports whether a node was interrupted so recently that the balancer may not return the requests
+// handshakesMayBreak reports whether a node is back for so short a time that the balancer may not return the requests
 // of a handshake to one node, which only a full round shows.
 func (w *Watcher) handshakesMayBreak() bool {
-	recently := time.Now().Add(-checks.Aftermath(w.cluster.Balancer))
-	return w.cluster.Handshake != nil && slices.ContainsFunc(w.cluster.Nodes, func(n probes.Node) bool { return w.timelines.DisruptedSince(n.ID, recently) })
+	return w.cluster.Handshake != nil && w.timelines != nil && slices.ContainsFunc(w.cluster.Nodes, func(n probes.Node) bool {
+		return time.Since(w.timelines.Nodes[n.ID].RecoveredAt) < checks.Aftermath(w.cluster.Balancer)
+	})
 }
 
 // mayInvestigate reports whether a sign of trouble may start a full round. The backoff grows
