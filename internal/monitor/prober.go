@@ -121,9 +121,8 @@ func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *
 	round.Handshakes = append(round.Handshakes, atNodes...)
 	round.AcceptsAnyID = p.acceptsAnyID(ctx, cluster, canaries)
 	round.OwnerChecks = checkOwners(ctx, cluster, checks.Identify(cluster, round.Nodes), canaries)
-	round.Login, round.Limited = cluster.LoginStatus(), cluster.Limiter.Limited()
+	round.Login, round.Limited, round.Source = cluster.LoginStatus(), cluster.Limiter.Limited(), sourceState(cluster)
 	round.Evidence = evidenceReader.Read(ctx) // last, so that it covers the whole round
-	round.Source = sourceState(cluster)
 	round.Duration = time.Since(round.Started)
 	return round, canaries
 }

@@ -305,22 +305,10 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUpBatch, retur
 	}
 	held := append(w.canaryPool.clients(), fresh...)
 	w.canaryPool.renew(w.cluster, identity, fresh, unlistedNodes(report), w.intervals.CanaryAge)
-	if slices.ContainsFunc(report.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked }) {
-		w.canaryPool.dropIdle(w.lastLeakFree) // they may share the sessions of other clients
-		w.canaryPool.reserve = nil
-	} else {
-		w.lastLeakFree = round.Started
-	}
 	changes := w.publish(round, report, true)
-	returns := w.whileReturning(ctx, func() {
-		if w.lastLeakFree.Equal(round.Started) {
-			w.addIdleCanaries(ctx, identity)
-		}
-		w.leaving = append(w.leaving, without(held, w.canaryPool.clients())...)
-		w.logOutLeaving(ctx)
-	})
-	_, harmed := w.canaryPool.evaluate(returns.take(), w.lastReport, w.observer)
-	w.clientsHarmed = w.clientsHarmed || harmed
+	w.openIdle(ctx, round, identity)
+	w.leaving = append(w.leaving, without(held, w.canaryPool.clients())...)
+	w.logOutLeaving(ctx)
 	if len(changes) > 0 {
 		w.backoff = 0
 	}
@@ -329,6 +317,20 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUpBatch, retur
 		w.unsettledRounds = 0
 	}
 	return false
+}
+
+// openIdle ends a full round for the idle canaries: it opens those that are missing. If clients share sessions, it
+// drops those that may share them.
+func (w *Watcher) openIdle(ctx context.Context, round checks.Round, identity checks.Identity) {
+	if slices.ContainsFunc(w.lastReport.Findings, func(f checks.Finding) bool { return f.Code == checks.SessionLeaked }) {
+		w.canaryPool.dropIdle(w.lastLeakFree)
+		w.canaryPool.reserve = nil
+		return
+	}
+	w.lastLeakFree = round.Started
+	returns := w.whileReturning(ctx, func() { w.addIdleCanaries(ctx, identity) })
+	_, harmed := w.canaryPool.evaluate(returns.take(), w.lastReport, w.observer)
+	w.clientsHarmed = w.clientsHarmed || harmed
 }
 
 // unlistedNodes returns the names of nodes that hold sessions of clients and are not listed.
