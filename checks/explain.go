@@ -43,7 +43,7 @@ var causes = map[Code][]possibleCause{
 	},
 	BalancerRemapped: {
 		{NodeDown, followsNode},
-		{NodeRestarted, followsNode},
+		{NodeRestarted, followsRestart},
 		{NodePaused, followsNode},
 		{Slow, followsNode},
 		{NodeEjected, followsFailure},
@@ -235,6 +235,11 @@ func movedByLostPackets(effect, cause Finding) bool {
 // up every node has none left.
 func followsNode(effect, cause Finding) bool {
 	return slices.Contains(effect.facts.follows, cause.Node)
+}
+
+// followsRestart is true of an event that follows a restart so soon that clients may meet its consequences.
+func followsRestart(effect, cause Finding) bool {
+	return followsNode(effect, cause) && effect.When.Sub(cause.When) <= cause.facts.aftermath
 }
 
 // followsFailure is true of an ejection that a failure of the node has caused.

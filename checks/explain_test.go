@@ -41,6 +41,13 @@ func remappedAfter(node string) Finding {
 	return Finding{Code: BalancerRemapped, Severity: Critical, facts: facts{follows: []string{node}}}
 }
 
+// restarted returns the restart of a node some time before remappedAfter, with an aftermath of half a minute.
+func restarted(node string, before time.Duration) Finding {
+	f := of(NodeRestarted, Info, node)
+	f.When, f.facts.aftermath = time.Time{}.Add(-before), 30*time.Second
+	return f
+}
+
 // TestExplain tests which finding explains which, and their order.
 func TestExplain(t *testing.T) {
 	const lb = "http://shop.example"
@@ -73,6 +80,16 @@ func TestExplain(t *testing.T) {
 			"a node that failed was left out, and clients of others were rehashed",
 			[]Finding{takenOutNode("node2", false), remappedAfter("node2")},
 			[]string{"node_ejected/node2", "balancer_remapped <- node_ejected/node2"},
+		},
+		{
+			"a node was slow a minute after its restart, and clients of others were rehashed",
+			[]Finding{restarted("node2", time.Minute), of(Slow, Warning, "node2"), remappedAfter("node2")},
+			[]string{"slow/node2", "balancer_remapped <- slow/node2", "node_restarted/node2"},
+		},
+		{
+			"a node was restarted, and clients of others were rehashed",
+			[]Finding{restarted("node2", 20*time.Second), of(Slow, Warning, "node2"), remappedAfter("node2")},
+			[]string{"node_restarted/node2", "balancer_remapped <- node_restarted/node2", "slow/node2"},
 		},
 		{
 			"only clients with a session wait for the balancer in vain",

@@ -134,7 +134,7 @@ type facts struct {
 	byLoss          bool          // only sessions that are lost show that addresses disagree
 	frontends       []string      // names of the balancer addresses at which it was seen
 	firstPacketLost time.Time     // when the first of the remembered packets was lost
-	aftermath       time.Duration // how long after a harm by a crash loop clients may meet further ones
+	aftermath       time.Duration // how long after a restart, or a harm by a crash loop, clients may meet its consequences
 
 	unprovoked bool // the balancer ejected a node that had not failed
 	passing    bool // an ejection follows a failure and is expected to end by itself; verdict reads it, too

@@ -110,7 +110,7 @@ func restarts(att *attribution) []Finding {
 	for _, id := range att.round.everyNode() {
 		if timeline := att.timeline.nodeTimelines[id]; !timeline.Restarted.IsZero() && att.round.Started.Sub(timeline.Restarted) <= eventReportedFor {
 			f := about(NodeRestarted, Info, id)
-			f.When = timeline.Restarted
+			f.When, f.facts.aftermath = timeline.Restarted, att.timeline.consequencesFor
 			f.Summary, f.Remedy = msg(MsgRestarted, Args{Node: id}), msg(MsgFindWhyEnded, Args{})
 			if timeline.Sign().ID == MsgSessionsForgotten { // nobody has seen it
 				f.Summary, f.Remedy = msg(MsgSeemsRestarted, Args{Node: id}), msg(MsgRestartOrDeletion, Args{})
