@@ -245,6 +245,24 @@ func TestDeployment(t *testing.T) {
 	}
 }
 
+// TestFoundAfterTheGrace: what the last round within the grace has found is notified when a later one finds it, too.
+func TestFoundAfterTheGrace(t *testing.T) {
+	const s = time.Second
+	r := newDeploymentRig(usual())
+	r.round(t, noon.Add(5*s), "critical node_down/node1")
+	r.end(noon.Add(60 * s))
+	r.round(t, noon.Add(89*s), "critical node_down/node1")
+	if got := r.manager.Tick(noon.Add(95 * s)).Notifications; len(got) > 0 {
+		t.Errorf("got %v before another round, want none", got)
+	}
+	for _, n := range r.round(t, noon.Add(96*s), "critical node_down/node1") {
+		if strings.Contains(n, "fired") {
+			return
+		}
+	}
+	t.Error("the finding was not notified")
+}
+
 // TestSummaryGoesWhereWarningsGo: receivers of critical incidents only get no
 // summary, and nobody gets one while the cluster is silenced.
 func TestSummaryGoesWhereWarningsGo(t *testing.T) {

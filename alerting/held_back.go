@@ -181,11 +181,11 @@ func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Depl
 			return deployment
 		}
 		for _, deployment := range d.list {
-			when, grace := at, d.graceOf(member.Cluster)
+			when, seen := at, member.lastFound(at)
 			if !member.When.IsZero() {
-				when = member.When // an event belongs to its deployment even if that has ended
+				when, seen = member.When, member.When // an event belongs to its deployment even if that has ended
 			}
-			if deployment.Cluster != member.Cluster || !deployment.explainsAt(when, grace) {
+			if deployment.Cluster != member.Cluster || !deployment.explainsAt(seen, d.graceOf(member.Cluster)) {
 				continue
 			}
 			switch hold := deployment.explains(when, member.ActiveFinding); {
@@ -202,6 +202,18 @@ func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Depl
 		member = *cause
 	}
 	return nil
+}
+
+// missedFor is how long a finding may be missed by rounds before it is gone.
+const missedFor = 30 * time.Second
+
+// lastFound returns the start of the newest round that found a state, at most missedFor before at: one that is not
+// found at the end of a deployment's grace period may be about to end.
+func (m Member) lastFound(at time.Time) time.Time {
+	if earliest := at.Add(-missedFor); m.Last.Before(earliest) {
+		return earliest
+	}
+	return m.Last
 }
 
 // explainingCrashLoop returns the newest deployment that explains restarts of a crash loop; nil: there is
