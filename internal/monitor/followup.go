@@ -128,11 +128,14 @@ func (c *pooledCanary) writeOrReturn(ctx context.Context) probes.Exchange {
 	return c.Return(ctx)
 }
 
-// returnWhile sends requests of every canary as returnsUntil does.
+// returnWhile sends requests of every canary as returnsUntil does, unless the application renews the id of its session
+// with each answer: a check of its owner may present the same id meanwhile.
 func (p *canaryPool) returnWhile(ctx context.Context, asking <-chan struct{}, every time.Duration) *followUpBatch {
 	f := &followUpBatch{waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange)}
 	for _, canary := range p.canaries {
-		f.waiting[canary] = true
+		if !canary.Trace().Renews {
+			f.waiting[canary] = true
+		}
 	}
 	f.task = begin(func() {
 		var wg panics.Group
