@@ -10,10 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"stickwatch/internal/expect"
 	"strconv"
 	"strings"
 	"testing"
+
+	"stickwatch/internal/expect"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )

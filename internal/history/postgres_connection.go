@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -130,7 +131,8 @@ func (d database) openOne(lock *writerLock) *sql.DB {
 	config := d.config.Copy()
 	config.ValidateConnect = requireWritable
 	if lock == nil || lock.shared {
-		config.RuntimeParams["idle_in_transaction_session_timeout"] = milliseconds(idleInTransactionTimeout)
+		const parameter = "idle_in_transaction_session_timeout"
+		config.RuntimeParams[parameter] = cmp.Or(config.RuntimeParams[parameter], milliseconds(idleInTransactionTimeout))
 	}
 	pool := sql.OpenDB(connector{stdlib.GetConnector(*config), d.name, lock})
 	pool.SetMaxOpenConns(1)

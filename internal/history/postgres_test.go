@@ -39,6 +39,7 @@ var underTest *testServer
 type testServer struct {
 	*lab.Dependency
 	schemas int
+	patient bool // a transaction may pause longer than in a fleet
 }
 
 // startPostgres starts a server, and puts the histories of the test into it.
@@ -65,6 +66,9 @@ func (s *testServer) with(t testing.TB, parameter, value string) string {
 	u := must.URL(s.URL())
 	parameters := u.Query()
 	parameters.Set(parameter, value)
+	if s.patient {
+		parameters.Set("idle_in_transaction_session_timeout", "60000")
+	}
 	u.RawQuery = parameters.Encode()
 	return u.String()
 }
