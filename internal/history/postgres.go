@@ -141,8 +141,8 @@ func openDatabase(ctx context.Context, c Config) (*DB, error) {
 }
 
 // prepare checks the server and migrates the history.
-func (d database) prepare(ctx context.Context, writer *sql.DB) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+func (d database) prepare(parent context.Context, writer *sql.DB) error {
+	ctx, cancel := context.WithTimeout(parent, time.Minute)
 	defer cancel()
 	if err := d.checkServer(ctx, writer); err != nil {
 		return err
@@ -160,7 +160,7 @@ func (d database) prepare(ctx context.Context, writer *sql.DB) error {
 		return &newerError{Path: d.name, Got: at, Want: newest}
 	}
 	if at < newest {
-		err = d.migrate(ctx, writer, migrations)
+		err = d.migrate(parent, writer, migrations)
 	}
 	if isState(err, "42P07") { // duplicate_table
 		return fmt.Errorf("migrating %q: the schema has tables of another program: name an empty one with ?search_path=NAME in history.url: %w",
@@ -170,11 +170,14 @@ func (d database) prepare(ctx context.Context, writer *sql.DB) error {
 }
 
 // migrate migrates the history under an advisory lock, so that instances of a fleet do not migrate at the same
-// time. writer must be a single connection, because the lock belongs to its session.
+// time. It takes, and waits for another one, as long as a large history needs. writer must be a single connection,
+// because the lock belongs to its session.
 func (d database) migrate(ctx context.Context, writer *sql.DB, migrations *goose.Provider) error {
 	const key = `(hashtext('stickwatch migrations'), hashtext(current_schema()))`
-	if _, err := writer.ExecContext(ctx, `SELECT pg_advisory_lock`+key); err != nil {
-		return err
+	for _, statement := range []string{`SET lock_timeout = 0`, `SELECT pg_advisory_lock` + key, `RESET lock_timeout`} {
+		if _, err := writer.ExecContext(ctx, statement); err != nil {
+			return err
+		}
 	}
 	_, err := migrations.Up(ctx)
 	_, unlocked := writer.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock`+key)

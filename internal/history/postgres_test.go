@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"path/filepath"
 	"strconv"
@@ -318,6 +319,23 @@ func TestDatabaseCreatedAnew(t *testing.T) {
 				t.Errorf("got %d incidents, %d calls of Recreated and error %v", len(state.Incidents), recreated, err)
 			}
 		})
+	}
+}
+
+// TestWaitsForMigration: a process waits while another one migrates, longer than for other locks.
+func TestWaitsForMigration(t *testing.T) {
+	path := startPostgres(t).schema(t)
+	migrating, err := pgx.Connect(t.Context(), path)
+	must.Succeed(t, err)
+	_, err = migrating.Exec(t.Context(), `SELECT pg_advisory_lock(hashtext('stickwatch migrations'), hashtext(current_schema()))`)
+	must.Succeed(t, err)
+	time.AfterFunc(time.Second, func() { migrating.Close(context.Background()) })
+	began := time.Now()
+	db, err := Open(t.Context(), Config{Path: path + "&lock_timeout=100", Logger: slog.New(slog.DiscardHandler)})
+	must.Succeed(t, err)
+	must.Succeed(t, db.Close(t.Context()))
+	if waited := time.Since(began); waited < time.Second {
+		t.Errorf("it was open after %s, want after the migration", waited)
 	}
 }
 
