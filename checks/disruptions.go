@@ -44,9 +44,8 @@ const (
 	// rememberedFor is how long a disruption is kept: longer than an idle canary
 	// pauses, which discovers only afterwards what the disruption cost it.
 	rememberedFor = 20 * time.Minute
-	// longDown is the length of an outage from which node_down was notified for sure:
-	// warnings wait for 30 s by default. The incident of a shorter one that was takes its
-	// cost as well.
+	// longDown is the length of an outage from which node_down was certainly notified:
+	// warnings wait for 30 s by default.
 	longDown = 33 * time.Second
 	// httpdRetry is httpd's default time for leaving a member out after a failed
 	// connection (mod_proxy, "retry").
@@ -70,7 +69,7 @@ func Aftermath(b probes.Balancer) time.Duration {
 
 // covers reports whether an event at a moment may be a consequence of the disruption.
 func (d Disruption) covers(at time.Time, aftermath time.Duration) bool {
-	return !at.Before(d.From) && !at.After(d.To.Add(aftermath))
+	return d.overlaps(Span{at, at}, aftermath)
 }
 
 // overlaps reports whether a loss within a span may be a consequence of the
@@ -89,28 +88,27 @@ func (d Disruption) mayTakeSession(a *answer) bool {
 	return d.failed() && (a.moved() || a.trace.Opened.Before(d.Gone))
 }
 
-// with returns the timeline with one more sign of a disruption. A sign within the
-// aftermath of an earlier disruption extends that one, unless it was an outage that was
-// notified: a failure after the node was back has a cost of its own. So has an ejection that
-// lasts so much longer than the aftermath of a failure that it is notified itself: not the
-// failure keeps the node out, but somebody who drained it.
+// extends reports whether a sign within the aftermath of a disruption belongs to it. A failure
+// after the node has recovered from an outage that was notified has a cost of its own. So has an
+// ejection that lasts so much longer than the aftermath of a failure that it is notified itself:
+// somebody has drained the node.
+func (t NodeTimeline) extends(last, sign Disruption, aftermath time.Duration) bool {
+	failsAgain := last.NotifiedDown && sign.failed() && t.RecoveredAt.After(last.From) && !sign.From.Before(t.RecoveredAt)
+	isDrained := last.failed() && !sign.failed() && sign.To.After(last.Gone.Add(aftermath+longDown))
+	return !sign.From.After(last.To.Add(aftermath)) && !failsAgain && !isDrained
+}
+
+// with returns the timeline with one more sign of a disruption, which extends the last one or
+// begins another.
 func (t NodeTimeline) with(sign Disruption, aftermath time.Duration) NodeTimeline {
 	t.Disruptions = slices.Clone(t.Disruptions)
-	again := func(last Disruption) bool {
-		return last.NotifiedDown && sign.failed() && t.RecoveredAt.After(last.From) && !sign.From.Before(t.RecoveredAt)
-	}
-	outlasts := func(last Disruption) bool {
-		return last.failed() && !sign.failed() && sign.To.After(last.Gone.Add(aftermath+longDown))
-	}
-	if n := len(t.Disruptions); n > 0 && !sign.From.After(t.Disruptions[n-1].To.Add(aftermath)) && !again(t.Disruptions[n-1]) && !outlasts(t.Disruptions[n-1]) {
+	if n := len(t.Disruptions); n > 0 && t.extends(t.Disruptions[n-1], sign, aftermath) {
 		last := &t.Disruptions[n-1]
-		if sign.From.Before(last.From) {
-			last.From = sign.From
-		}
 		if sign.To.After(last.To) {
-			last.To, last.Why = sign.To, sign.Why
+			last.Why = sign.Why
 		}
-		last.Kind, last.Failures = stronger(last.Kind, sign.Kind), last.Failures.and(sign.Failures)
+		last.Span, last.Failures = last.and(sign.Span), last.Failures.and(sign.Failures)
+		last.Kind = stronger(last.Kind, sign.Kind)
 		if sign.LastFailed.After(last.LastFailed) {
 			last.LastFailed = sign.LastFailed
 		}
