@@ -62,7 +62,8 @@ func noCookie(oc *outcomes) []Finding {
 	if !kept.IsZero() && oc.round.Started.Sub(kept) < keptProvesCookie {
 		return nil
 	}
-	clients, idsShared := 0, len(sharedIDs(oc)) > 0 // ids that several clients hold while no session survives
+	idsShared := len(sharedIDs(oc)) > 0 // then a new id is no sign of a session cookie
+	clients := 0                        // that got the page without a cookie
 	for _, tr := range oc.traces {
 		first := tr.First()
 		switch {
@@ -73,15 +74,15 @@ func noCookie(oc *outcomes) []Finding {
 			clients++
 		}
 	}
-	isThePage := func(a *answer) bool { // if sessions were kept before, an answer that shows nothing is another page
+	// If sessions were kept before, an answer with neither a label nor a session is another page.
+	isThePage := func(a *answer) bool {
 		return a.Label != "" || a.Session != "" || kept.IsZero() && a.sessionOutcome == probes.SessionLost
 	}
 	if clients == 0 || !slices.ContainsFunc(oc.answers, isThePage) || !noSessionSurvives(oc) {
 		return nil
 	}
-	scheme := oc.round.Cluster.Balancer.URLs[0].Scheme
 	f := Finding{Code: CookieRejected, Severity: Warning, Target: "none"}
-	f.Summary = msg(MsgNoCookie, Args{Name: scheme})
+	f.Summary = msg(MsgNoCookie, Args{Name: oc.round.Cluster.Balancer.URLs[0].Scheme})
 	f.Evidence = []Message{msg(MsgPageWithoutCookie, Args{Count: clients})}
 	f.Remedy = msg(MsgForwardScheme, Args{})
 	if setting := oc.round.nodesWhere(func(id string) bool { o := oc.nodes.direct[id]; return o != nil && o.Session != nil && o.Session.NewID }); len(setting) > 0 {
@@ -94,11 +95,9 @@ func noCookie(oc *outcomes) []Finding {
 // noSessionSurvives reports whether no session survives a single request: answers show no
 // session, or a new one each time, also from the same node.
 func noSessionSurvives(oc *outcomes) bool {
-	shown, lostAtOwnNode := 0, 0
+	shown, lostAtOwnNode := false, false
 	for _, a := range oc.answers {
-		if a.Session != "" {
-			shown++
-		}
+		shown = shown || a.Session != ""
 		if oc.continuesAtWrite(a) {
 			return false
 		}
@@ -107,14 +106,12 @@ func noSessionSurvives(oc *outcomes) bool {
 		}
 		switch a.sessionOutcome {
 		case probes.SessionLost:
-			if !a.moved() {
-				lostAtOwnNode++
-			}
+			lostAtOwnNode = lostAtOwnNode || !a.moved()
 		case probes.SessionKept, probes.SessionStale:
 			return false
 		}
 	}
-	return shown == 0 || lostAtOwnNode > 0
+	return !shown || lostAtOwnNode
 }
 
 // continuesAtWrite reports whether the answer to a write shows that the node knew the session,

@@ -47,24 +47,21 @@ func ejected(tl *timeline, node probes.Node, frontend string, state rotationStat
 		}
 	}
 	finding.Evidence = append([]Message{withProof(state.Proof, state.Reason), askedDirectly(tl.nodes.direct[node.ID].Primary)}, limited(evidenceRecords(tl.nodes, node, state.Reason))...)
-	if tl.nodes.recordedAs(node, probes.ServerMaintenance, probes.ServerDraining) {
+	switch t := tl.round.Cluster.Balancer.FailTimeout; {
+	case tl.nodes.recordedAs(node, probes.ServerMaintenance, probes.ServerDraining):
 		finding.Remedy = msg(MsgPutBack, Args{Server: node.ServerName()})
-		return finding
-	}
-	if t := tl.round.Cluster.Balancer.FailTimeout; t > 0 && tl.round.Cluster.Balancer.Method != probes.MethodCookie {
+	case t > 0 && tl.round.Cluster.Balancer.Method != probes.MethodCookie:
 		finding.Remedy = msg(MsgWaitFailTimeout, Args{Duration: t, Server: node.ServerName()})
-		return finding
+	default:
+		finding.Remedy = msg(MsgCheckServerState, Args{Server: node.ServerName()})
 	}
-	finding.Remedy = msg(MsgCheckServerState, Args{Server: node.ServerName()})
 	return finding
 }
 
-// longestPassing is how long a node that fails again and again may be left out before
-// that is a warning of its own. longestDebt is the same for httpd, also for a node
-// that does not fail.
+// How long a node may be left out before that is a warning of its own.
 const (
-	longestPassing = 2 * time.Minute
-	longestDebt    = 5 * time.Minute
+	longestPassing    = 2 * time.Minute // a node that fails again and again
+	longestUnbalanced = 5 * time.Minute // any node of httpd, until it has as many requests as others: see passing
 )
 
 // passing reports whether the balancer leaves a node out for no longer than after any
@@ -78,7 +75,7 @@ func passing(tl *timeline, timeline NodeTimeline) bool {
 		since = timeline.RecoveredAt
 	}
 	if tl.round.Cluster.Balancer.Method == probes.MethodCookie && slices.ContainsFunc(tl.outcomes.answers, func(a *answer) bool { return a.HasRoute }) {
-		wait, longest = longestDebt, longestDebt
+		wait, longest = longestUnbalanced, longestUnbalanced
 	}
 	return tl.round.Started.Sub(since) <= wait && tl.round.Started.Sub(timeline.LeftOutSince) <= longest
 }
@@ -113,21 +110,21 @@ func failingInRotation(tl *timeline, node probes.Node) (Finding, bool) {
 	if tl.nodes.noneUp() {
 		return Finding{}, false
 	}
-	seen := failuresOf(tl.outcomes, node.ID)
-	if len(seen) == 0 {
-		if !triedWithoutAnswer(tl.nodes, node) {
-			return Finding{}, false
-		}
-		seen = []Message{askedDirectly(tl.nodes.direct[node.ID].Primary)}
+	evidence := failuresOf(tl.outcomes, node.ID)
+	switch {
+	case len(evidence) > 0:
+	case triedWithoutAnswer(tl.nodes, node):
+		evidence = []Message{askedDirectly(tl.nodes.direct[node.ID].Primary)}
+	default:
+		return Finding{}, false
 	}
 	f := about(NodeFailingInRotation, Critical, node.ID)
 	f.facts.erring = tl.nodes.failsDirectly(node.ID)
 	f.observed.harm = tl.failuresOnNode(node.ID)
-	f.Evidence = seen
-	if word, ok := balancerRecord(tl.nodes, node); ok {
-		f.Evidence = append(f.Evidence, word)
+	if record, ok := balancerRecord(tl.nodes, node); ok {
+		evidence = append(evidence, record)
 	}
-	f.Evidence = append(f.Evidence, ejectionBudget(tl.outcomes, node))
+	f.Evidence = append(evidence, ejectionBudget(tl.outcomes, node))
 	why, remedy := tl.whyInRotation(node)
 	f.Summary, f.Remedy = msg(MsgFailsInRotation, Args{Node: node.ID, Why: why}), remedy
 	return f, true
@@ -160,14 +157,14 @@ func (tl *timeline) whyInRotation(node probes.Node) (why *Message, remedy Messag
 // how many were tried on it first. While it fails, those since the last full round belong to them:
 // they may be all that failed before the balancer ejected it.
 func failuresOf(oc *outcomes, node string) []Message {
-	var seen []func() Message
+	var failures []Message
 	triedFirst, answers := 0, oc.answers
 	if oc.nodes.failsDirectly(node) {
 		answers = oc.allAnswers
 	}
 	for _, a := range answers {
 		if a.failedNode == node {
-			seen = append(seen, func() Message { return msg(MsgClientGot, Args{Client: a.trace.Client, Why: new(describe(a.Exchange))}) })
+			failures = append(failures, msg(MsgClientGot, Args{Client: a.trace.Client, Why: new(describe(a.Exchange))}))
 		}
 		if slices.Contains(a.upstreamsTried, node) {
 			triedFirst++
@@ -176,14 +173,14 @@ func failuresOf(oc *outcomes, node string) []Message {
 	for _, front := range oc.frontends {
 		for _, ex := range front.plain() {
 			if only(oc.nodes.plainFailingNodesOf(ex)) == node {
-				seen = append(seen, func() Message { return msg(MsgPlainRequestGot, Args{Why: new(describe(ex))}) })
+				failures = append(failures, msg(MsgPlainRequestGot, Args{Why: new(describe(ex))}))
 			}
 		}
 	}
 	if triedFirst > 0 {
-		seen = append(seen, func() Message { return msg(MsgTriedFirst, Args{Count: triedFirst}) })
+		failures = append(failures, msg(MsgTriedFirst, Args{Count: triedFirst}))
 	}
-	return fewOf(seen, func(word func() Message) Message { return word() })
+	return limited(failures)
 }
 
 // failuresOnNode returns the time in which requests of clients failed because of a node, this
@@ -207,7 +204,7 @@ func triedWithoutAnswer(ns *nodeStates, n probes.Node) bool {
 }
 
 // balancerRecord returns the balancer's own evidence about a failing node.
-func balancerRecord(ns *nodeStates, n probes.Node) (word Message, ok bool) {
+func balancerRecord(ns *nodeStates, n probes.Node) (Message, bool) {
 	if l, ok := loggedFailuresOf(ns, n); ok && !l.last().IsZero() {
 		return msg(MsgFailedTries, Args{Name: l.source, Count: l.Run, Server: n.ServerName(), At: l.last(), Reason: l.detail}), true
 	}

@@ -22,9 +22,9 @@ const (
 	retransmitted = time.Second
 	// lossRemembered is how long such a connect counts.
 	lossRemembered = time.Minute
-	// severalLosses is the number of such connects in lossRemembered that is no chance,
-	// and frequentLosses the number that deserves a warning: some 3 percent of the
-	// connections that stickwatch opens in that time.
+	// severalLosses is the number of such connects in lossRemembered from which chance is
+	// excluded, and frequentLosses the number that deserves a warning: some 3 percent of
+	// the connections that stickwatch opens in that time.
 	severalLosses, frequentLosses = 2, 3
 	// oneMoment is the longest time between the ends of connects that one stall has delayed;
 	// maxOfOneMoment of them are too few for a warning.
@@ -43,13 +43,13 @@ type SlowConnect struct {
 
 func (c SlowConnect) end() time.Time { return c.At.Add(c.Took) }
 
-// losesPackets reports whether so many connects were slow recently that it is no chance.
-func (oc *outcomes) losesPackets() bool { return countLosses(oc.slowConnects) >= severalLosses }
+// losesPackets reports whether more connects were slow recently than chance explains.
+func (oc *outcomes) losesPackets() bool { return countSlowConnects(oc.slowConnects) >= severalLosses }
 
-// countLosses counts slow connects. Of those that end together, at most maxOfOneMoment count, because
+// countSlowConnects counts slow connects. Of those that end together, at most maxOfOneMoment count, because
 // the machine of stickwatch may have stalled; one during which another request was answered always
 // counts.
-func countLosses(list []SlowConnect) (n int) {
+func countSlowConnects(list []SlowConnect) (n int) {
 	var first time.Time // end of the first one of a group
 	together := 0
 	for _, c := range slices.SortedFunc(slices.Values(list), func(a, b SlowConnect) int { return a.end().Compare(b.end()) }) {
@@ -68,7 +68,7 @@ func countLosses(list []SlowConnect) (n int) {
 func (oc *outcomes) recentSlowConnects() []SlowConnect {
 	list := slices.DeleteFunc(slices.Clone(oc.round.past().SlowConnects), func(c SlowConnect) bool { return oc.round.Started.Sub(c.At) > lossRemembered })
 	var ends []time.Time // of exchanges with a quick connect, answered or not
-	see := func(target string, ex probes.Exchange) {
+	add := func(target string, ex probes.Exchange) {
 		c := SlowConnect{At: ex.At, Target: target, Took: ex.Timing.Connect}
 		if c.Took < retransmitted {
 			ends = append(ends, ex.At.Add(ex.Timing.Total))
@@ -81,16 +81,16 @@ func (oc *outcomes) recentSlowConnects() []SlowConnect {
 	}
 	for _, o := range oc.round.Nodes {
 		for _, ex := range directExchanges(o) {
-			see(o.Node, ex)
+			add(o.Node, ex)
 		}
 	}
 	for _, front := range oc.frontends {
 		for _, ex := range front.plain() {
-			see(front.name, ex)
+			add(front.name, ex)
 		}
 		for _, tr := range front.traces {
 			for _, s := range tr.Steps {
-				see(front.name, s.Exchange)
+				add(front.name, s.Exchange)
 			}
 		}
 	}
@@ -110,15 +110,13 @@ func lostPackets(oc *outcomes) []Finding {
 	}
 	list := oc.slowConnects
 	f := Finding{Code: Slow, Severity: Info, Target: lostPacketsTarget}
-	if countLosses(list) >= frequentLosses {
+	if countSlowConnects(list) >= frequentLosses {
 		f.Severity = Warning
 	}
 	f.facts.firstPacketLost = list[0].At
-	to := make(map[string]bool)
-	for _, c := range list {
-		to[c.Target] = true
-	}
-	f.Nodes = oc.round.nodesWhere(func(id string) bool { return to[id] })
+	f.Nodes = oc.round.nodesWhere(func(id string) bool {
+		return slices.ContainsFunc(list, func(c SlowConnect) bool { return c.Target == id })
+	})
 	f.Summary = msg(MsgPacketsLost, Args{Count: len(list), Duration: lossRemembered})
 	f.Evidence = fewOf(list, func(c SlowConnect) Message {
 		return msg(MsgConnectTook, Args{Name: c.Target, At: c.At, Duration: round(c.Took)})
