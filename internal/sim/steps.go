@@ -12,18 +12,18 @@ import (
 	"stickwatch/probes/balance"
 )
 
-func stop(node string) func(*environment) error {
-	return func(e *environment) error { return e.cluster.StopNode(node) }
-}
-
-func launch(node string) func(*environment) error {
-	return func(e *environment) error { return e.cluster.StartNode(node) }
+// restart stops a node at some time of an operation, and starts it again later.
+func restart(node string, at, later time.Duration) []step {
+	return []step{
+		{at, "stop " + node, func(e *environment) error { return e.cluster.StopNode(node) }},
+		{later, "start " + node, func(e *environment) error { return e.cluster.StartNode(node) }},
+	}
 }
 
 // outage stops the nodes and starts them again.
 func outage(o Operation, _ Setup) (list []step) {
 	for _, node := range o.Nodes {
-		list = append(list, step{0, "stop " + node, stop(node)}, step{o.For, "start " + node, launch(node)})
+		list = append(list, restart(node, 0, o.For)...)
 	}
 	return list
 }
@@ -33,7 +33,7 @@ func outage(o Operation, _ Setup) (list []step) {
 func rolling(o Operation, _ Setup) (list []step) {
 	at := time.Duration(0)
 	for _, node := range o.Nodes {
-		list = append(list, step{at, "stop " + node, stop(node)}, step{at + o.For, "start " + node, launch(node)})
+		list = append(list, restart(node, at, at+o.For)...)
 		at += o.For + 3*time.Second
 	}
 	return list
@@ -66,16 +66,15 @@ func announced(o Operation, steps []step) (list []step) {
 func staggered(o Operation, _ Setup) (list []step) {
 	for i, node := range o.Nodes {
 		at := time.Duration(i) * o.For / 3
-		list = append(list, step{at, "stop " + node, stop(node)}, step{at + o.For, "start " + node, launch(node)})
+		list = append(list, restart(node, at, at+o.For)...)
 	}
 	return list
 }
 
 // flap stops and starts a node every ten seconds.
 func flap(o Operation, _ Setup) (list []step) {
-	node := o.Nodes[0]
 	for at := time.Duration(0); at+5*time.Second <= o.For; at += 10 * time.Second {
-		list = append(list, step{at, "stop " + node, stop(node)}, step{at + 5*time.Second, "start " + node, launch(node)})
+		list = append(list, restart(o.Nodes[0], at, at+5*time.Second)...)
 	}
 	return list
 }
@@ -148,22 +147,14 @@ func (e *environment) addServer(node string) error {
 }
 
 func (e *environment) listed(n *demo.Node) bool {
-	for _, s := range e.cluster.Balancer.Servers() {
-		if s.Name == n.Addr() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(e.cluster.Balancer.Servers(), func(s balance.Server) bool { return s.Name == n.Addr() })
 }
 
 // scaleOut adds a node that is not in stickwatch's configuration, and removes it again.
 func scaleOut(o Operation, _ Setup) []step {
 	var added *demo.Node
 	return []step{
-		{0, "add a node", func(e *environment) (err error) {
-			added, err = e.cluster.ScaleOut()
-			return err
-		}},
+		{0, "add a node", func(e *environment) (err error) { added, err = e.cluster.ScaleOut(); return err }},
 		{o.For, "take the added node away", func(e *environment) error {
 			if e.listed(added) { // another operation may have replaced the whole list
 				if err := e.cluster.RemoveServer(added.ID()); err != nil {
@@ -212,16 +203,15 @@ func blueGreen(o Operation, s Setup) []step {
 func expiry(o Operation, _ Setup) []step {
 	set := func(config func(*environment) *tls.Config) func(*environment) error {
 		return func(e *environment) error {
-			addresses := []string{e.cluster.Balancer.Addr()}
-			for i, node := range o.Nodes {
+			if len(o.Nodes) == 0 {
+				e.network.SetTLS(e.cluster.Balancer.Addr(), config(e))
+			}
+			for _, node := range o.Nodes {
 				n, err := e.cluster.Node(node)
 				if err != nil {
 					return err
 				}
-				addresses = append(addresses[:i], n.Addr())
-			}
-			for _, addr := range addresses {
-				e.network.SetTLS(addr, config(e))
+				e.network.SetTLS(n.Addr(), config(e))
 			}
 			return nil
 		}
@@ -232,6 +222,7 @@ func expiry(o Operation, _ Setup) []step {
 	}
 }
 
+// reverse reverses the order of the balancer's list.
 func reverse(e *environment, _ string) error { return e.cluster.ReverseServers() }
 
 // serverState sets the state of a listed server.
@@ -251,11 +242,10 @@ func fault(change func(f *demo.NodeFaults, on bool)) func(Operation, Setup) []st
 			set := func(on bool) func(*environment) error {
 				return func(e *environment) error {
 					n, err := e.cluster.Node(node)
-					if err != nil {
-						return err
+					if err == nil {
+						n.Change(func(f *demo.NodeFaults) { change(f, on) })
 					}
-					n.Change(func(f *demo.NodeFaults) { change(f, on) })
-					return nil
+					return err
 				}
 			}
 			list = append(list, step{0, o.Kind + " " + node, set(true)}, step{o.For, "heal " + node, set(false)})
@@ -294,11 +284,7 @@ func cache(o Operation, _ Setup) []step {
 
 func storeDown(o Operation, _ Setup) []step {
 	return []step{
-		{0, "stop the session store", func(e *environment) error {
-			e.sessions.set(true)
-			e.cluster.Redis.Stop()
-			return nil
-		}},
+		{0, "stop the session store", func(e *environment) error { e.sessions.set(true); e.cluster.Redis.Stop(); return nil }},
 		{o.For, "start the session store", func(e *environment) error {
 			e.sessions.set(false)
 			return e.cluster.Redis.Start()
@@ -321,10 +307,7 @@ func packetLoss(o Operation, _ Setup) []step {
 
 // starveProber delays all jobs of the monitor.
 func starveProber(o Operation, _ Setup) []step {
-	return []step{{0, "keep the prober busy", func(e *environment) error {
-		e.instance.delay(time.Now().Add(o.For))
-		return nil
-	}}}
+	return []step{{0, "keep the prober busy", func(e *environment) error { e.instance.delay(time.Now().Add(o.For)); return nil }}}
 }
 
 // plan returns every step of a schedule, sorted by time.
