@@ -145,8 +145,6 @@ func nagiosExit(c console, err error) int {
 		return e.status
 	}
 	text := strings.TrimPrefix(cmp.Or(describe(err), "no result"), "stickwatch: ")
-	var line strings.Builder
-	_ = render.NagiosLine(&line, render.NagiosUnknown, text) // a builder gives no error
-	writeLine(c.out, strings.TrimSuffix(line.String(), "\n"))
+	writeLine(c.out, render.NagiosLine(render.NagiosUnknown, text))
 	return int(render.NagiosUnknown)
 }

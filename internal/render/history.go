@@ -163,7 +163,7 @@ func (f formatter) failures(u checks.Uptime) string {
 	case u.Failed == 0:
 		return probes
 	case u.Longest > 0:
-		return f.Translate("%s, for %s at the longest", detail, length(u.Longest))
+		return f.Translate("%s, for %s at the longest", detail, durationPhrase(u.Longest))
 	default:
 		return detail
 	}
@@ -187,9 +187,9 @@ func (t *Text) incidents(incidents []alerting.Incident, days calendar) {
 
 // incidentNotes returns the course of an incident in a few words.
 func (f formatter) incidentNotes(incident alerting.Incident, days calendar) []string {
-	words := []string{days.at(incident.Started), f.Translate("lasted %s", length(incident.Duration(days.now)))}
+	words := []string{days.at(incident.Started), f.Translate("lasted %s", durationPhrase(incident.Duration(days.now)))}
 	if incident.State != alerting.Resolved {
-		words = []string{f.Translate("since %s", words[0]), f.Translate("%s for %s", f.Translate(string(incident.State)), length(incident.Duration(days.now)))}
+		words = []string{f.Translate("since %s", words[0]), f.Translate("%s for %s", f.Translate(string(incident.State)), durationPhrase(incident.Duration(days.now)))}
 	}
 	if affected := f.language().Affected(incident.Affected()); affected != "" {
 		words = append(words, f.Translate("affected %s", affected))
@@ -238,7 +238,7 @@ func (t *Text) deployments(deployments []checks.Deployment, days calendar) {
 	for _, d := range first(newest) {
 		duration := t.Translate("ongoing")
 		if !d.To.IsZero() {
-			duration = t.phrase(length(d.To.Sub(d.From)))
+			duration = t.phrase(durationPhrase(d.To.Sub(d.From)))
 		}
 		t.paragraph("  ", "    ", span{plain, fmt.Sprintf("%s  %s", days.at(d.From), CleanSentence(d.Name))}, span{dim, "  " + duration})
 	}

@@ -1,6 +1,8 @@
 package render
 
 import (
+	"cmp"
+
 	"stickwatch/checks"
 	"stickwatch/internal/gate"
 	"stickwatch/internal/phrase"
@@ -53,7 +55,7 @@ type wireAnswer struct {
 }
 
 func wireAnswerOf(a gate.Summary) *wireAnswer {
-	return &wireAnswer{formatter{}.answerText(a), a.Sessions, a.Lost, a.Moved, wire.MS(a.LongestOutage), !a.Incomplete}
+	return &wireAnswer{english.answerText(a), a.Sessions, a.Lost, a.Moved, wire.MS(a.LongestOutage), !a.Incomplete}
 }
 
 type wireWatch struct {
@@ -176,12 +178,8 @@ func wireWatchOf(report gate.Report, command *Command) *wireWatch {
 }
 
 func wireMoveOf(m gate.Move) wireMove {
-	outcome := string(m.SessionOutcome)
-	if m.SessionOutcome == probes.SessionUnknown {
-		outcome = "unknown"
-	}
 	return wireMove{
-		At: wire.TimestampOf(m.At), From: wire.Text(m.From), To: wire.Text(m.To), Kept: m.Kept(), Outcome: outcome,
+		At: wire.TimestampOf(m.At), From: wire.Text(m.From), To: wire.Text(m.To), Kept: m.Kept(), Outcome: cmp.Or(string(m.SessionOutcome), "unknown"),
 		Cause: m.Cause, Why: wirePhrase(m.Reason), Allowed: m.Allowed, Session: m.Session,
 	}
 }

@@ -46,15 +46,14 @@ const (
 	maxNagiosPart = 240
 )
 
-// NagiosLine writes the only line of a plugin: a status, a text, and performance data
-// after a vertical bar.
-func NagiosLine(w io.Writer, status NagiosStatus, text string, perfdata ...string) error {
+// NagiosLine returns the only line of a plugin, without its line end: a status, a text, and
+// performance data after a vertical bar.
+func NagiosLine(status NagiosStatus, text string, perfdata ...string) string {
 	line := "STICKWATCH " + status.String() + " - " + nagiosText(text, maxNagiosText)
 	if len(perfdata) > 0 {
 		line += " | " + strings.Join(perfdata, " ")
 	}
-	_, err := io.WriteString(w, line+"\n")
-	return err
+	return line
 }
 
 // renderNagios writes the clusters with findings first, by their causes, and the numbers
@@ -71,7 +70,8 @@ func renderNagios(w io.Writer, r Results, opts Options) error {
 	for _, c := range r.Clusters {
 		perfdata = append(perfdata, nagiosNumbers(c)...)
 	}
-	return NagiosLine(w, r.Nagios(), cmp.Or(strings.Join(parts, "; "), opts.Reader.Translate("there is no cluster")), perfdata...)
+	_, err := fmt.Fprintln(w, NagiosLine(r.Nagios(), cmp.Or(strings.Join(parts, "; "), opts.Reader.Translate("there is no cluster")), perfdata...))
+	return err
 }
 
 // nagiosCause describes a cluster by its first finding, which is the most severe cause. It

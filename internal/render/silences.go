@@ -71,5 +71,5 @@ func (f formatter) silenceTime(s wire.Silence, now time.Time) string {
 	if now.Before(from) {
 		return f.Translate("from %s to %s", days.at(from), days.zoned(to))
 	}
-	return f.Translate("until %s (%s left)", days.zoned(to), length(max(0, to.Sub(now))))
+	return f.Translate("until %s (%s left)", days.zoned(to), durationPhrase(max(0, to.Sub(now))))
 }

@@ -47,7 +47,7 @@ func (l timelineLegend) text(column time.Duration, f formatter) string {
 		parts = append(parts, string(l.symbols[n])+" "+cleanWord(n))
 	}
 	parts = append(parts, "* "+f.Translate("several"), "× "+f.Translate("failed"), "! "+f.Translate("lost"))
-	return f.Translate("%s; a column is %s", strings.Join(parts, "  "), length(column))
+	return f.Translate("%s; a column is %s", strings.Join(parts, "  "), durationPhrase(column))
 }
 
 // draw returns the timeline of a client in columns of equal duration.

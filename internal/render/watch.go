@@ -35,7 +35,7 @@ func (f formatter) watchSpans(w gate.Report) []span {
 		{toneOfCount(w.Lost, bad), f.Translate("%d lost", w.Lost)},
 	}
 	if w.Slowest > 0 {
-		spans = append(spans, span{dim, "  " + f.Translate("slowest answer %s", length(w.Slowest))})
+		spans = append(spans, span{dim, "  " + f.Translate("slowest answer %s", durationPhrase(w.Slowest))})
 	}
 	return spans
 }
@@ -139,9 +139,9 @@ func (f formatter) outageSpans(clients string, outage gate.Outage) []span {
 	if outage.IsZero() {
 		return []span{toned(good, f.Translate("%s: no outage", clients))}
 	}
-	text := f.Translate("%s: outage of %s to %s", clients, length(outage.AtLeast()), length(outage.AtMost()))
+	text := f.Translate("%s: outage of %s to %s", clients, durationPhrase(outage.AtLeast()), durationPhrase(outage.AtMost()))
 	if outage.Ongoing {
-		text = f.Translate("%s: outage ongoing, %s until the end of the watch", clients, length(outage.AtMost()))
+		text = f.Translate("%s: outage ongoing, %s until the end of the watch", clients, durationPhrase(outage.AtMost()))
 	}
 	details := f.Translate("%s", outage.FirstBad) + f.Translate(", ") + f.Count(outage.Failed, "request", "requests")
 	if outage.Node != "" {
@@ -181,7 +181,7 @@ func (f formatter) answerText(a gate.Summary) string {
 		text = f.Translate("no session was watched")
 	}
 	if a.LongestOutage > 0 {
-		text = f.Translate("%s; longest outage %s", text, length(a.LongestOutage))
+		text = f.Translate("%s; longest outage %s", text, durationPhrase(a.LongestOutage))
 	} else {
 		text = f.Translate("%s; no outage", text)
 	}

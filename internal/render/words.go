@@ -90,8 +90,8 @@ func pad(s string, width int) string {
 	return s
 }
 
-// length returns a duration with two or three digits and a unit: "41 ms".
-func length(d time.Duration) phrase.Phrase {
+// durationPhrase returns a duration with two or three digits and a unit: "41 ms".
+func durationPhrase(d time.Duration) phrase.Phrase {
 	switch a := d.Abs(); {
 	case a < 9950*time.Microsecond:
 		return phrase.New("%.1f ms", wire.MS(d))
@@ -107,7 +107,7 @@ func length(d time.Duration) phrase.Phrase {
 }
 
 // formatDuration returns a duration for a column, with the symbols of its units.
-func formatDuration(d time.Duration) string { return length(d).String() }
+func formatDuration(d time.Duration) string { return durationPhrase(d).String() }
 
 // roundDuration returns the duration of a whole round, from 100 ms on in seconds.
 func roundDuration(d time.Duration) string {
@@ -116,9 +116,6 @@ func roundDuration(d time.Duration) string {
 	}
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
-
-// zoned is at with the zone.
-func (c calendar) zoned(t time.Time) string { return c.at(t) + c.now.Format(" MST") }
 
 // A calendar formats times in the zone of now.
 type calendar struct{ now time.Time }
@@ -135,6 +132,9 @@ func (c calendar) at(t time.Time) string {
 	}
 	return t.Format(time.DateTime)
 }
+
+// zoned is at with the zone.
+func (c calendar) zoned(t time.Time) string { return c.at(t) + c.now.Format(" MST") }
 
 // minute formats t to the minute, with the date.
 func (c calendar) minute(t time.Time) string {
