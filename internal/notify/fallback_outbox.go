@@ -83,7 +83,7 @@ func (o fallbackOutbox) DeadLetter(ctx context.Context, id, reason string) error
 
 // SkipToResolved implements Outbox. Notifications in the queue are not skipped.
 func (o fallbackOutbox) SkipToResolved(ctx context.Context, id string) (bool, error) {
-	if o.queue.holds(id) {
+	if o.queue.isClaimed(id) {
 		return false, nil
 	}
 	return unlessHung(ctx, func(ctx context.Context) (bool, error) { return o.PendingOutbox.SkipToResolved(ctx, id) })

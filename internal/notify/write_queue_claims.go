@@ -170,8 +170,8 @@ func (q *WriteQueue) contains(id string) bool {
 	return false
 }
 
-// holds reports whether a notification was claimed from the queue and has not been written since.
-func (q *WriteQueue) holds(id string) bool {
+// isClaimed reports whether a notification was claimed from the queue and has not been written since.
+func (q *WriteQueue) isClaimed(id string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	claim := q.claims[id]
@@ -204,14 +204,13 @@ func (q *WriteQueue) resume(n *alerting.Notification, now time.Time) (due time.T
 	defer q.mu.Unlock()
 	claim := q.claims[n.ID]
 	if claim == nil {
-		return due
+		return time.Time{}
 	}
 	n.Attempts += claim.attempts
-	if claim.due.After(now) {
-		return claim.due
+	if !claim.due.After(now) {
+		delete(q.claims, n.ID) // the disk counts the further attempts
 	}
-	delete(q.claims, n.ID) // the disk counts the further attempts
-	return due
+	return claim.due
 }
 
 // withOutcomes returns a copy of a write set with the attempts and outcomes of its
