@@ -274,8 +274,7 @@ func (c *Canary) startRequest(ctx context.Context, kind StepKind, jar *Jar) func
 		c.record(kind, counter, ex)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		h := contents{id: c.trace.First().Session, counter: counter, base: c.trace.Base, lastSent: c.counter}
-		outcome := h.outcome(ex)
+		outcome := contents{id: c.trace.First().Session, counter: counter, base: c.trace.Base, lastSent: c.counter}.outcome(ex)
 		if c.keeper == "" && outcome == SessionKept && counter == c.written {
 			c.keeper = ex.Label // the answer to the write had no label
 		}

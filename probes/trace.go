@@ -130,9 +130,7 @@ func (c contents) counterOutcome(value string) SessionOutcome {
 func (t Trace) SessionOutcome(i int) SessionOutcome {
 	step := t.Steps[i]
 	switch {
-	case step.Kind == StepFirst || t.Visitor:
-		return SessionUnknown
-	case step.Kind == StepWrite && t.Renews:
+	case step.Kind == StepFirst || t.Visitor || step.Kind == StepWrite && t.Renews:
 		return SessionUnknown
 	case step.Kind == StepWrite:
 		return contents{id: t.idBefore(i)}.outcome(step.Exchange)
@@ -144,7 +142,8 @@ func (t Trace) SessionOutcome(i int) SessionOutcome {
 	return outcome
 }
 
-// lastKept returns the start time of the last answer that had the session.
+// lastKept returns the start time of the last answer that had the session, at first the one that
+// opened it.
 func (t Trace) lastKept() time.Time {
 	at := t.First().At
 	for i, s := range t.Steps {

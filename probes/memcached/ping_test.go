@@ -2,7 +2,6 @@ package memcached
 
 import (
 	"context"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,10 +71,7 @@ func TestAnnouncements(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			u := readlimittest.URL("memcached", tcptest.Serve(t, func(conn net.Conn) {
-				conn.Write([]byte(reply))
-				readlimittest.Hang(conn)
-			}))
+			u := readlimittest.URL("memcached", tcptest.Serve(t, readlimittest.Reply(reply)))
 			u.RawQuery = "allowCleartextPasswords=true"
 			readlimittest.CheckError(t, readlimittest.CheckMemory(t, func() error { return Ping(ctx, u) }))
 		})

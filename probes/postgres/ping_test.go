@@ -71,13 +71,7 @@ func TestPing(t *testing.T) {
 		"other protocol":         {readlimittest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n"), "watch@", "the server does not use the PostgreSQL protocol"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			u := must.URL("postgres://" + tc.user + tcptest.Serve(t, tc.serve) + "/shop")
-			got := ""
-			if err := Ping(t.Context(), u); err != nil {
-				readlimittest.CheckError(t, err)
-				got = err.Error()
-			}
-			expect.Equal(t, "result", tc.want, got)
+			expect.Equal(t, "result", tc.want, readlimittest.Ping(t, Ping, "postgres://"+tc.user+tcptest.Serve(t, tc.serve)+"/shop"))
 		})
 	}
 }

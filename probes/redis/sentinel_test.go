@@ -3,12 +3,11 @@ package redis
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"testing"
 
-	"stickwatch/internal/must"
+	"stickwatch/internal/expect"
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
 )
@@ -33,7 +32,7 @@ func sentinel(primary string) func(net.Conn) {
 }
 
 func TestPingPrimary(t *testing.T) {
-	up, hung, loading := tcptest.Serve(t, answer("+PONG\r\n")), tcptest.Serve(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }), tcptest.Serve(t, answer("-LOADING\r\n"))
+	up, hung, loading := tcptest.Serve(t, answer("+PONG\r\n")), tcptest.Serve(t, readlimittest.Hang), tcptest.Serve(t, answer("-LOADING\r\n"))
 	toUp, toHung, toLoading := tcptest.Serve(t, sentinel(up)), tcptest.Serve(t, sentinel(hung)), tcptest.Serve(t, sentinel(loading))
 	for name, tc := range map[string]struct{ url, want string }{
 		"up":                             {toUp + "/m", ""},
@@ -45,15 +44,7 @@ func TestPingPrimary(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u := must.URL("redis+sentinel://" + tc.url)
-			got := ""
-			if err := PingPrimary(t.Context(), u); err != nil {
-				readlimittest.CheckError(t, err)
-				got = err.Error()
-			}
-			if got != tc.want {
-				t.Errorf("got %q, want %q", got, tc.want)
-			}
+			expect.Equal(t, "result", tc.want, readlimittest.Ping(t, PingPrimary, "redis+sentinel://"+tc.url))
 		})
 	}
 }

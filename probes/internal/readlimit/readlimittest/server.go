@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -29,14 +30,7 @@ func Reply(text string) func(net.Conn) {
 }
 
 // Hang reads until the client closes, and answers nothing.
-func Hang(conn net.Conn) {
-	buf := make([]byte, 512)
-	for {
-		if _, err := conn.Read(buf); err != nil {
-			return
-		}
-	}
-}
+func Hang(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
 // Flood returns a handler that writes block repeatedly.
 func Flood(block string) func(net.Conn) {
@@ -61,7 +55,8 @@ func drip(conn net.Conn) {
 	}
 }
 
-func closed(t testing.TB) string {
+// freeAddress returns a local address that refuses connections.
+func freeAddress(t testing.TB) string {
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must.Succeed(t, err)
 	listener.Close()
@@ -88,7 +83,7 @@ func TestHostile(t *testing.T, scheme string, ping probes.Pinger) {
 		"ones":    Flood("\xff"),
 		"lines":   Flood("\r\n"),
 		"endless": Flood("A"),
-		"echoes":  func(conn net.Conn) { echo(conn) },
+		"echoes":  func(conn net.Conn) { _, _ = io.Copy(conn, conn) },
 		"secret":  Flood(secret + "\x00\r\n"),
 		"drips":   drip,
 	}
@@ -101,7 +96,7 @@ func TestHostile(t *testing.T, scheme string, ping probes.Pinger) {
 		})
 	}
 	t.Run("refuses", func(t *testing.T) {
-		err := ping(t.Context(), URL(scheme, closed(t)))
+		err := ping(t.Context(), URL(scheme, freeAddress(t)))
 		CheckError(t, err)
 		if err != nil && !strings.Contains(err.Error(), "refused") {
 			t.Errorf("got %q, want that the connection was refused", err)
@@ -126,17 +121,6 @@ func CheckMemory(t testing.TB, probe func() error) error {
 		t.Errorf("the probe allocates %d bytes, want less than %d", got, maxMemory)
 	}
 	return err
-}
-
-func echo(conn net.Conn) {
-	buf := make([]byte, 512)
-	for {
-		n, err := conn.Read(buf)
-		if err != nil {
-			return
-		}
-		_, _ = conn.Write(buf[:n])
-	}
 }
 
 func testDeadline(t *testing.T, scheme string, ping probes.Pinger) {
@@ -191,7 +175,7 @@ func Start(t testing.TB, name string, arguments func(port string) []string) stri
 	case err != nil:
 		t.Skipf("%s is not installed", name)
 	}
-	address := closed(t)
+	address := freeAddress(t)
 	_, port, _ := net.SplitHostPort(address)
 	command := exec.CommandContext(t.Context(), path, arguments(port)...)
 	command.Dir = t.TempDir()
@@ -226,11 +210,9 @@ func await(t testing.TB, name, address string) {
 }
 
 // Ping returns the text of the error of a probe of a URL; "": it succeeded.
-func Ping(t *testing.T, ping func(context.Context, *url.URL) error, raw string) string {
+func Ping(t *testing.T, ping probes.Pinger, raw string) string {
 	t.Helper()
-	u, err := url.Parse(raw)
-	must.Succeed(t, err)
-	if err := ping(t.Context(), u); err != nil {
+	if err := ping(t.Context(), must.URL(raw)); err != nil {
 		CheckError(t, err)
 		return err.Error()
 	}
