@@ -151,9 +151,10 @@ func (b *builder) inDir(path string) string {
 	return filepath.Join(b.dir, path)
 }
 
-var errTooLarge = errors.New("the file is too large")
-
-var errIrregular = errors.New("not a file or a pipe")
+var (
+	errTooLarge  = errors.New("the file is too large")
+	errIrregular = errors.New("not a file or a pipe")
+)
 
 // readFile is os.ReadFile with a limit: a larger file is an error. It supports pipes,
 // as in <(command). A pipe without a writer is empty and does not block. Devices are

@@ -32,7 +32,7 @@ func (s Secret) IsZero() bool { return s.text == "" }
 
 // String returns "***", or "" for the zero Secret.
 func (s Secret) String() string {
-	if s.text == "" {
+	if s.IsZero() {
 		return ""
 	}
 	return redacted
@@ -59,9 +59,6 @@ func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
 // LogValue returns String.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// headers are the values of HTTP headers by name. Any may be a credential.
-type headers map[string]Secret
-
 // UnmarshalText sets the secret to text.
 func (s *Secret) UnmarshalText(text []byte) error {
 	if len(text) == 0 {
@@ -70,6 +67,9 @@ func (s *Secret) UnmarshalText(text []byte) error {
 	s.text = string(text)
 	return nil
 }
+
+// headers are the values of HTTP headers by name. Any may be a credential.
+type headers map[string]Secret
 
 const day = 24 * time.Hour
 
@@ -110,8 +110,8 @@ type unit struct {
 	bytes int64
 }
 
-// units are the units of sizes, the largest first; of equal ones, the decimal unit
-// first.
+// units are the units of sizes. formatSize takes the first that fits, so that it prefers
+// decimal ones; parseSize needs B last, because all end with it.
 var units = []unit{
 	{"TB", 1e12},
 	{"GB", 1e9},
@@ -145,7 +145,7 @@ func parseSize(text string) (int64, error) {
 	return int64(math.Round(n * float64(factor))), nil
 }
 
-// formatSize formats n for parseSize in the largest unit of which it is a whole number:
+// formatSize formats n for parseSize in the first of units of which it is a whole number:
 // "4GB", "2GiB", "0B".
 func formatSize(n int64) string {
 	for _, u := range units {
