@@ -122,15 +122,6 @@ func TestLossIsMetOnce(t *testing.T) {
 	expect.Equal(t, "outcomes", want, got)
 }
 
-// TestReadsCookies checks that the session id may come from a cookie alone.
-func TestReadsCookies(t *testing.T) {
-	p := Page{Node: Generic.Node, ID: Tomcat.ID}
-	got := p.parseAnswer([]byte("<th>node</th><td>n1</td>"), []*http.Cookie{{Name: "x", Value: "Session ID: AB"}})
-	if want := (answer{node: "n1", id: "AB"}); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-}
-
 func TestHarms(t *testing.T) {
 	at := func(s int) time.Time { return time.Unix(1000, 0).Add(time.Duration(s) * time.Second) }
 	l := NewLog()

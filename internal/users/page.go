@@ -1,16 +1,13 @@
 package users
 
 import (
-	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 )
 
 // A Page describes the session test page of an application. The first group of an
-// expression captures the value from the body of an answer. ID may also match a line
-// "cookie NAME=VALUE": such a line is appended to the body for each cookie that the
-// user holds after the answer.
+// expression captures the value from the body of an answer.
 type Page struct {
 	Path   string         // path of the page, such as /cluster/test
 	Write  string         // path and query that store "{value}" in the session; "": nothing is stored
@@ -53,11 +50,10 @@ var (
 		ID:    regexp.MustCompile(`SessionID:([0-9A-F]+)`),
 		Value: value,
 	}
+	// Strategy is the status page of Strategy Collaboration Server, which identifies
+	// processes and has no session that can be lost. Its clients use socket.io.
+	Strategy = Page{Path: "/status", Node: regexp.MustCompile(`"pid":\s*(\d+)`), Socket: "/socket.io/"}
 )
-
-// Strategy is the status page of Strategy Collaboration Server, which identifies
-// processes and has no session that can be lost. Its clients use socket.io.
-var Strategy = Page{Path: "/status", Node: regexp.MustCompile(`"pid":\s*(\d+)`), Socket: "/socket.io/"}
 
 // socketID matches the id in the answer that opens an Engine.IO connection.
 var socketID = regexp.MustCompile(`"sid":"([^"]+)"`)
@@ -67,15 +63,9 @@ type answer struct {
 	node, id, value string
 }
 
-// parseAnswer extracts the answer from a body and the cookies.
-func (p Page) parseAnswer(body []byte, cookies []*http.Cookie) answer {
-	text := string(body)
-	var held strings.Builder
-	held.WriteString(text + "\n")
-	for _, c := range cookies {
-		held.WriteString("cookie " + c.Name + "=" + c.Value + "\n")
-	}
-	return answer{node: firstGroup(p.Node, text), id: firstGroup(p.ID, held.String()), value: firstGroup(p.Value, text)}
+// parseAnswer extracts the answer from a body.
+func (p Page) parseAnswer(body string) answer {
+	return answer{node: firstGroup(p.Node, body), id: firstGroup(p.ID, body), value: firstGroup(p.Value, body)}
 }
 
 func firstGroup(re *regexp.Regexp, text string) string {

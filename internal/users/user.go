@@ -159,7 +159,7 @@ func (u *user) send(ctx context.Context, method, path, content string) response 
 	if err != nil {
 		return response{err: err, status: resp.StatusCode}
 	}
-	return response{answer: u.population.config.Page.parseAnswer(body, u.http.Jar.Cookies(target)), body: string(body), status: resp.StatusCode}
+	return response{answer: u.population.config.Page.parseAnswer(string(body)), body: string(body), status: resp.StatusCode}
 }
 
 // A Pacing is the rhythm in which a user sends requests.
