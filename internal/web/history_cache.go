@@ -49,7 +49,7 @@ type historyCache struct {
 type cacheKey struct {
 	cluster string // "": of all together
 	full    bool
-	span    time.Duration // 0: the shortest of windows that shows everything
+	span    time.Duration // its length; 0: the shortest of windows that shows everything
 }
 
 // historyTimeout bounds reading a history, because the current state is shown with it.
@@ -60,19 +60,11 @@ func newHistoryCache(c Config) *historyCache {
 }
 
 // forOverview returns the history for the overview: the last hours of the nodes and of their
-// sessions, and the days of the balancer and of the sessions. A length of 0 selects the shortest
-// span that shows everything.
+// sessions, and the days of the balancer and of the sessions.
 func (h *historyCache) forOverview(ctx context.Context, s Snapshot, length time.Duration) *clusterHistory {
 	return h.load(ctx, cacheKey{cluster: s.Cluster.Name, span: length}, func(r *historyReader) {
 		r.targets()
-		of := r.ofKinds(checks.TargetSession)
-		if length > 0 {
-			r.span = spanUntil(r.now, length)
-			of = append(of, nodeTargets(s)...)
-		} else {
-			r.nodes(s)
-		}
-		r.together(r.calendar(checks.TargetBalancer, checks.TargetSession), r.hours(of))
+		r.together(r.calendar(checks.TargetBalancer, checks.TargetSession), r.hours(s, length, checks.TargetSession))
 	})
 }
 
@@ -84,27 +76,19 @@ func (h *historyCache) balancers(ctx context.Context, snapshots []Snapshot, leng
 			clusters = append(clusters, s.Cluster.Name)
 		}
 		r.span = spanUntil(r.now, length)
-		r.clusterHistory.balancers, r.err = r.history.ClusterLatencies(r.ctx, clusters, r.span, checks.TargetBalancer)
+		r.balancers, r.err = r.history.ClusterLatencies(r.ctx, clusters, r.span, checks.TargetBalancer)
 	})
 }
 
-// forClusterPage returns the history for the page of a cluster. A length of 0 selects the
-// shortest span that shows everything.
+// forClusterPage returns the history for the page of a cluster.
 func (h *historyCache) forClusterPage(ctx context.Context, s Snapshot, length time.Duration) *clusterHistory {
 	return h.load(ctx, cacheKey{s.Cluster.Name, true, length}, func(r *historyReader) {
 		r.targets()
 		reads := []func() error{
 			r.calendar(checks.TargetBalancer, checks.TargetNode, checks.TargetDependency, checks.TargetSession),
+			r.hours(s, length, checks.TargetCanary, checks.TargetBalancer, checks.TargetSession),
+			r.percentiles, r.events,
 		}
-		kinds := []checks.TargetKind{checks.TargetCanary, checks.TargetBalancer, checks.TargetSession}
-		if length > 0 {
-			r.span = spanUntil(r.now, length)
-			reads = append(reads, r.hours(append(nodeTargets(s), r.ofKinds(kinds...)...)))
-		} else {
-			r.nodes(s)
-			reads = append(reads, r.hours(r.ofKinds(kinds...)))
-		}
-		reads = append(reads, r.percentiles, r.events)
 		if hasSessions(s) {
 			reads = append(reads, r.sessions()...)
 		}
@@ -147,8 +131,7 @@ func newHistoryReader(ctx context.Context, history History, cluster string, now 
 
 // targets reads the uptimes, which show what targets there are.
 func (r *historyReader) targets() {
-	calendar := checks.Span{From: r.now.Add(-uptimeDays * 24 * time.Hour), To: r.now}
-	r.uptimes, r.err = r.history.Uptimes(r.ctx, r.cluster, calendar)
+	r.uptimes, r.err = r.history.Uptimes(r.ctx, r.cluster, checks.Span{From: r.now.Add(-uptimeDays * 24 * time.Hour), To: r.now})
 }
 
 // nodes reads the last hours of every node. It uses a shorter window for a short history,
@@ -160,7 +143,7 @@ func (r *historyReader) nodes(s Snapshot) {
 			return
 		}
 		r.span = span
-		r.together(r.hours(nodeTargets(s)))
+		r.together(r.readPoints(nodeTargets(s)))
 	}
 }
 
@@ -210,7 +193,20 @@ func (r *historyReader) ofKinds(kinds ...checks.TargetKind) (all []checks.Target
 	return all
 }
 
-func (r *historyReader) hours(of []checks.Target) func() error {
+// hours sets the span, and returns a function that reads the points in it: of the targets of some
+// kinds, and of the nodes. If length is 0, it reads those of the nodes itself to select the span.
+func (r *historyReader) hours(s Snapshot, length time.Duration, kinds ...checks.TargetKind) func() error {
+	of := r.ofKinds(kinds...)
+	if length > 0 {
+		r.span = spanUntil(r.now, length)
+		of = append(of, nodeTargets(s)...)
+	} else {
+		r.nodes(s)
+	}
+	return r.readPoints(of)
+}
+
+func (r *historyReader) readPoints(of []checks.Target) func() error {
 	return func() error {
 		points, err := r.history.Points(r.ctx, of, r.span, bucketWidth(r.span))
 		maps.Copy(r.points, points)
