@@ -93,11 +93,6 @@ func breakDemo(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// waits is `waits heal|INT STATUS COMMAND...`: it is `signals` once the command reports waiting.
-func waits(ts *testscript.TestScript, not bool, args []string) {
-	signalsAt(ts, not, slices.Insert(slices.Clone(args), 1, "waiting until healthy"))
-}
-
 // A listener accepts and counts connections, and never answers.
 type listener struct {
 	net.Listener
@@ -196,7 +191,7 @@ func interrupts(ts *testscript.TestScript, _ bool, args []string) {
 func startOperator(ts *testscript.TestScript, _ bool, _ []string) {
 	s := fixtureOf(ts)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.operate(strings.Fields(r.FormValue("do"))); err != nil {
+		if err := s.execute(strings.Fields(r.FormValue("do"))); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 		}
 	}))
@@ -204,15 +199,15 @@ func startOperator(ts *testscript.TestScript, _ bool, _ []string) {
 	s.setenv(ts, "OPERATOR", server.URL)
 }
 
-// operate executes "restart NODE", "break FAULT" or "heal".
-func (f *fixture) operate(words []string) error {
+// execute executes "restart NODE", "break FAULT" or "heal".
+func (f *fixture) execute(words []string) error {
 	switch {
 	case len(words) == 2 && words[0] == "restart":
-		for _, n := range f.demo.Nodes {
-			if n.ID() == words[1] {
-				return n.Restart()
-			}
+		n, err := f.demo.Node(words[1])
+		if err == nil {
+			err = n.Restart()
 		}
+		return err
 	case len(words) == 2 && words[0] == "break":
 		return f.demo.Break(words[1])
 	case len(words) == 1 && words[0] == "heal":
@@ -221,8 +216,8 @@ func (f *fixture) operate(words []string) error {
 	return fmt.Errorf("operating: no such thing as %q", words)
 }
 
-// operate is a program: it sends its arguments to the operator, prints them on both
-// streams, and waits until clients have met the effect.
+// operate is a program: it sends its arguments to the operator and prints them on both
+// streams.
 func operate() {
 	resp, err := http.PostForm(os.Getenv("OPERATOR"), map[string][]string{"do": {strings.Join(os.Args[1:], " ")}})
 	if err != nil || resp.StatusCode != http.StatusOK {
@@ -242,19 +237,18 @@ func signalsAt(ts *testscript.TestScript, _ bool, args []string) {
 	stderr, err := cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())
-	var once sync.Once
+	reached := false
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		fmt.Fprintln(ts.Stderr(), lines.Text())
-		if !strings.Contains(lines.Text(), args[1]) {
+		switch {
+		case reached || !strings.Contains(lines.Text(), args[1]):
 			continue
+		case args[0] == "heal":
+			ts.Check(s.demo.Heal())
+		default:
+			ts.Check(cmd.Process.Signal(signals[args[0]]))
 		}
-		once.Do(func() {
-			if args[0] == "heal" {
-				ts.Check(s.demo.Heal())
-			} else {
-				ts.Check(cmd.Process.Signal(signals[args[0]]))
-			}
-		})
+		reached = true
 	}
 	checkStatus(ts, cmd.Wait(), number(ts, args[2]))
 }

@@ -49,7 +49,6 @@ func TestScripts(t *testing.T) {
 			"clients":    clients,
 			"demo":       startDemo,
 			"break":      breakDemo,
-			"waits":      waits,
 			"listener":   startListener,
 			"unasked":    wantNoConnections,
 			"interrupts": interrupts,
