@@ -60,8 +60,7 @@ const warmUp = 20 * time.Second
 // operate starts everything and returns when the cluster has been healthy for a while.
 func operate(t *testing.T, f operatedFront, o operation) *operatedCluster {
 	t.Helper()
-	c := &operatedCluster{t: t, front: f, recordingReceiver: &recordingReceiver{}}
-	c.began = time.Now()
+	c := &operatedCluster{t: t, front: f, recordingReceiver: &recordingReceiver{}, began: time.Now()}
 	c.startNodes(o)
 	c.servers = f.operatedServers(c.nodes)
 	if o.small {
@@ -92,9 +91,9 @@ func (c *operatedCluster) startNodes(o operation) {
 	if o.lru {
 		evict(c.t, newRedisStore(c.t, c.redis).client)
 	}
-	began := time.Now().Add(-time.Hour)
+	upSince := time.Now().Add(-time.Hour)
 	for i, name := range names[:3] {
-		cfg := demo.NodeConfig{ID: name, UpSince: began.Add(time.Duration(i) * time.Minute)}
+		cfg := demo.NodeConfig{ID: name, UpSince: upSince.Add(time.Duration(i) * time.Minute)}
 		switch {
 		case o.lru:
 			cfg.Store = newRedisStore(c.t, c.redis)
@@ -107,21 +106,11 @@ func (c *operatedCluster) startNodes(o operation) {
 			cfg.Dependencies = pausedByRedis(c.t, c.redis)
 		}
 		n, err := demo.StartNode(cfg)
-		if err != nil {
-			c.t.Fatal(err)
-		}
+		must.Succeed(c.t, err)
 		n.Set(demo.NodeFaults{ReasonCounts: true})
 		c.t.Cleanup(n.Close)
 		c.nodes = append(c.nodes, n)
 	}
-}
-
-// addresses returns the addresses of the nodes for stickwatch and the balancer.
-func (c *operatedCluster) addresses() (list []string) {
-	for _, s := range c.servers {
-		list = append(list, s.Addr)
-	}
-	return list
 }
 
 // file returns the configuration of an operator, with default intervals. Only nodes
@@ -142,8 +131,8 @@ func (c *operatedCluster) file(o operation) string {
 		fmt.Fprintf(&b, "    dependencies: [{name: %s, url: %q}]\n", demo.RedisServer, c.redis.URL())
 	}
 	b.WriteString("    nodes:\n")
-	for i, addr := range c.addresses() {
-		fmt.Fprintf(&b, "      - {id: %s, url: \"http://%s\"}\n", c.nodes[i].ID(), addr)
+	for i, s := range c.servers {
+		fmt.Fprintf(&b, "      - {id: %s, url: \"http://%s\"}\n", c.nodes[i].ID(), s.Addr)
 	}
 	return b.String()
 }
@@ -194,16 +183,12 @@ func adminSocket(t *testing.T) string {
 func (c *operatedCluster) call(path, body string, answer any) {
 	c.t.Helper()
 	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, "http://"+c.daemon.Address().String()+path, strings.NewReader(body))
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	must.Succeed(c.t, err)
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := c.admin.Do(req)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	must.Succeed(c.t, err)
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err == nil && answer != nil {
@@ -287,7 +272,7 @@ type flushableStore struct {
 	store *demo.MemoryStore
 }
 
-func (f *flushableStore) now() *demo.MemoryStore {
+func (f *flushableStore) current() *demo.MemoryStore {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.store
@@ -300,11 +285,11 @@ func (f *flushableStore) flush() {
 }
 
 func (f *flushableStore) Get(ctx context.Context, id string) (demo.Session, bool, error) {
-	return f.now().Get(ctx, id)
+	return f.current().Get(ctx, id)
 }
 
 func (f *flushableStore) Put(ctx context.Context, id string, s demo.Session) error {
-	return f.now().Put(ctx, id, s)
+	return f.current().Put(ctx, id, s)
 }
 
 // shrink makes each node serve one request at a time, for 30 ms, with a listen queue of
@@ -337,15 +322,15 @@ func (l *sequentialListener) Accept() (net.Conn, error) {
 		<-l.free
 		return nil, err
 	}
-	return &onlyConn{Conn: conn, leave: sync.OnceFunc(func() { <-l.free })}, nil
+	return &sequentialConn{Conn: conn, leave: sync.OnceFunc(func() { <-l.free })}, nil
 }
 
-type onlyConn struct {
+type sequentialConn struct {
 	net.Conn
 	leave func()
 }
 
-func (c *onlyConn) Close() error {
+func (c *sequentialConn) Close() error {
 	defer c.leave()
 	return c.Conn.Close()
 }
