@@ -117,8 +117,8 @@ func (i interruption) status() int {
 const nagiosFormat = "nagios"
 
 // asksNagios reports whether the arguments of the program ask for nagiosFormat, also if
-// other flags are wrong.
-func asksNagios(args []string) bool {
+// other flags are wrong. The last --output counts.
+func asksNagios(args []string) (asks bool) {
 	if end := slices.Index(args, "--"); end >= 0 {
 		args = args[:end]
 	}
@@ -126,16 +126,14 @@ func asksNagios(args []string) bool {
 		return false
 	}
 	for i, arg := range args[1:] {
-		value, joined := strings.CutPrefix(arg, "--output=")
-		short, joinedShort := strings.CutPrefix(arg, "-o")
 		switch {
-		case joined && value == nagiosFormat, joinedShort && strings.TrimPrefix(short, "=") == nagiosFormat:
-			return true
 		case arg == "-o" || arg == "--output":
-			return i+2 < len(args) && args[i+2] == nagiosFormat
+			asks = i+2 < len(args) && args[i+2] == nagiosFormat
+		case strings.HasPrefix(arg, "-o") || strings.HasPrefix(arg, "--output="):
+			asks = slices.Contains([]string{"-o" + nagiosFormat, "-o=" + nagiosFormat, "--output=" + nagiosFormat}, arg)
 		}
 	}
-	return false
+	return asks
 }
 
 // nagiosExit returns the exit status of the program. An error, such as wrong usage, is
