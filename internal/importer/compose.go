@@ -18,7 +18,7 @@ func (r *traefikReader) compose(services value) value {
 		if deployed := composeLabels(service.get("deploy", "labels")); labels.keys == nil {
 			labels = deployed
 		}
-		if enabled := labels.get("traefik.enable"); enabled.exists() && !enabled.is() {
+		if enabled := labels.get("traefik.enable"); enabled.exists() && !enabled.isTrue() {
 			continue
 		}
 		r.container(&root, name, service, labels)
@@ -64,7 +64,7 @@ func (r *traefikReader) container(root *value, name string, service, labels valu
 				v.items = append(v.items, value{position: v.position, text: strings.TrimSpace(item)})
 			}
 		}
-		if len(path) == 5 && strings.EqualFold(path[4], "tls") && !v.is() {
+		if len(path) == 5 && strings.EqualFold(path[4], "tls") && !v.isTrue() {
 			continue
 		}
 		root.set(path[1:], v)

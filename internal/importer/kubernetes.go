@@ -176,7 +176,7 @@ func (r *kubeReader) ingress(d value) {
 				backend.set([]string{"name"}, p.get("backend", "serviceName"))
 				backend.set([]string{"port", "number"}, p.get("backend", "servicePort"))
 			}
-			r.way(d, notes, backend, kubeMatch(p, notes), host, p.get("path").text, slices.Contains(secure, rule.get("host").text) || notes.get("router.tls").is())
+			r.way(d, notes, backend, kubeMatch(p, notes), host, p.get("path").text, slices.Contains(secure, rule.get("host").text) || notes.get("router.tls").isTrue())
 		}
 	}
 }
@@ -186,9 +186,9 @@ func kubeMatch(p value, notes kubeNotes) match {
 	m := newMatch()
 	path := cmp.Or(p.get("path").text, "/")
 	switch {
-	case notes.get("canary").is():
+	case notes.get("canary").isTrue():
 		m.path, m.only = path, phrase.New("only the canary's share of requests")
-	case notes.get("use-regex").is() || strings.ContainsAny(path, "(*["):
+	case notes.get("use-regex").isTrue() || strings.ContainsAny(path, "(*["):
 		m = m.withPattern(newPattern("^"+path, true))
 	default:
 		m.path, m.exact = path, p.get("pathType").text == "Exact"
@@ -338,7 +338,7 @@ func (u *upstream) kubeAffinity(notes kubeNotes, service value, backend string) 
 		}
 	case notes.get("cookie-persistence").text != "":
 		u.method, u.cookie = probes.MethodCookie, notes.get("cookie-persistence").text
-	case traefik.get("service.sticky.cookie").is() || traefik.get("service.sticky").is():
+	case traefik.get("service.sticky.cookie").isTrue() || traefik.get("service.sticky").isTrue():
 		u.method, u.cookie = probes.MethodCookie, cmp.Or(traefik.get("service.sticky.cookie.name").text, "auto")
 	case notes.get("upstream-hash-by").exists():
 		u.method = probes.MethodUnknown

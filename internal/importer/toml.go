@@ -1,8 +1,6 @@
 package importer
 
-import (
-	"strings"
-)
+import "strings"
 
 // A tomlParser parses TOML as Traefik's files use it: tables, arrays of tables, and
 // values of all kinds as text. Dates and numbers are not checked.
@@ -81,12 +79,7 @@ func (p *tomlParser) header() (path []string, array bool, err error) {
 func (v *value) appendItem(path []string, at position) *value {
 	v.set(path, value{position: at, items: v.get(path...).items})
 	for _, key := range path {
-		for i, name := range v.keys {
-			if sameKey(name, key) {
-				v = &v.fields[i]
-				break
-			}
-		}
+		v = &v.fields[v.index(key)]
 	}
 	v.items = append(v.items, value{position: at})
 	return &v.items[len(v.items)-1]

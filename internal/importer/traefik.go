@@ -208,7 +208,7 @@ func (u *upstream) traefikServer(v value) error {
 
 // traefikSettings reads stickiness, method and health checks of a load balancer.
 func (u *upstream) traefikSettings(balancer value) {
-	if cookie := balancer.get("sticky", "cookie"); cookie.exists() && cookie.text != "false" || balancer.get("sticky").is() {
+	if cookie := balancer.get("sticky", "cookie"); cookie.exists() && cookie.text != "false" || balancer.get("sticky").isTrue() {
 		u.method = probes.MethodCookie
 		u.cookie = cmp.Or(cookie.get("name").text, "auto") // its name is a hash of the service's
 	} else if strategy := balancer.get("strategy"); strategy.exists() && strategy.text != "wrr" {

@@ -1,11 +1,11 @@
 package importer
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"iter"
 	"regexp"
+	"slices"
 	"strings"
 
 	yamlv4 "go.yaml.in/yaml/v4"
@@ -33,16 +33,24 @@ func sameKey(a, b string) bool {
 
 var keySpelling = strings.NewReplacer("_", "", "-", "")
 
+// index returns the position of a key in a mapping; -1: there is none. Of several spellings the last one counts.
+func (v value) index(key string) int {
+	for i, name := range slices.Backward(v.keys) {
+		if sameKey(name, key) {
+			return i
+		}
+	}
+	return -1
+}
+
 // get returns the value below a path of keys.
 func (v value) get(path ...string) value {
 	for _, key := range path {
-		var found value
-		for i, name := range v.keys {
-			if sameKey(name, key) {
-				found = v.fields[i]
-			}
+		i := v.index(key)
+		if i < 0 {
+			return value{}
 		}
-		v = found
+		v = v.fields[i]
 	}
 	return v
 }
@@ -74,8 +82,10 @@ func (v value) texts() (out []string) {
 	return out
 }
 
-// is reports whether a scalar is true.
-func (v value) is() bool { return strings.EqualFold(v.text, "true") || v.text == "on" || v.text == "1" }
+// isTrue reports whether a scalar is true.
+func (v value) isTrue() bool {
+	return strings.EqualFold(v.text, "true") || v.text == "on" || v.text == "1"
+}
 
 // set sets the value below a path of keys, and creates what is missing.
 func (v *value) set(path []string, leaf value) {
@@ -87,11 +97,9 @@ func (v *value) set(path []string, leaf value) {
 		v.keys, v.fields = append(v.keys, leaf.keys...), append(v.fields, leaf.fields...)
 		return
 	}
-	for i, name := range v.keys {
-		if sameKey(name, path[0]) {
-			v.fields[i].set(path[1:], leaf)
-			return
-		}
+	if i := v.index(path[0]); i >= 0 {
+		v.fields[i].set(path[1:], leaf)
+		return
 	}
 	v.keys, v.fields = append(v.keys, path[0]), append(v.fields, value{})
 	v.fields[len(v.fields)-1].set(path[1:], leaf)
@@ -106,7 +114,7 @@ func documents(file, text string) ([]value, error) {
 		at := position{file, 1 + strings.Count(text[:found[1]], "\n")}
 		return nil, at.errorf("%s", inTemplate)
 	}
-	loader, err := yamlv4.NewLoader(bytes.NewReader([]byte(text)))
+	loader, err := yamlv4.NewLoader(strings.NewReader(text))
 	if err != nil {
 		return nil, position{file: file}.errorf("%s", probes.Clean(err.Error(), maxNote))
 	}
