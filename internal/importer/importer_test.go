@@ -140,3 +140,18 @@ func TestWebAddress(t *testing.T) {
 		}
 	}
 }
+
+// TestMergeKeys: the keys of a mapping override merged ones wherever they are, and the first of
+// several merged mappings overrides the others.
+func TestMergeKeys(t *testing.T) {
+	docs, err := documents("f", "x: &x {a: 1, b: 1}\ny: &y {b: 2, c: 2}\none:\n  a: 3\n  <<: *x\nlist:\n  <<: [*x, *y]\n  a: 3\n")
+	must.Succeed(t, err)
+	for name, want := range map[string]string{"one": "a3 b1 ", "list": "a3 b1 c2 "} {
+		merged, got := docs[0].get(name), ""
+		for key, v := range merged.entries() {
+			got += key + v.text + " "
+			expect.Equal(t, name+"."+key, v.text, merged.get(key).text)
+		}
+		expect.Equal(t, name, want, got)
+	}
+}

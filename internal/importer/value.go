@@ -181,16 +181,26 @@ func (c *converter) value(n *yamlv4.Node, depth int) (value, error) {
 			v.items = append(v.items, converted)
 		}
 	case yamlv4.MappingNode:
+		var merged []value
+		own := make(map[string]bool)
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			converted, err := c.value(n.Content[i+1], depth+1)
 			if err != nil {
 				return v, err
 			}
-			if n.Content[i].Value == "<<" { // a merge key
-				v.keys, v.fields = append(v.keys, converted.keys...), append(v.fields, converted.fields...)
+			key := n.Content[i].Value
+			if key == "<<" { // its value is a mapping, or a list of mappings
+				merged = append(append(merged, converted), converted.items...)
 				continue
 			}
-			v.keys, v.fields = append(v.keys, n.Content[i].Value), append(v.fields, converted)
+			v.keys, v.fields, own[key] = append(v.keys, key), append(v.fields, converted), true
+		}
+		for _, m := range merged {
+			for key, field := range m.entries() {
+				if !own[key] {
+					v.keys, v.fields, own[key] = append(v.keys, key), append(v.fields, field), true
+				}
+			}
 		}
 	}
 	return v, nil
