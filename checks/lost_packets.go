@@ -32,16 +32,16 @@ const (
 	maxOfOneMoment = 2
 )
 
-// A SlowConnect is an attempt to connect that took as long as if its first packet was lost, or
+// A slowConnect is an attempt to connect that took as long as if its first packet was lost, or
 // failed after that time.
-type SlowConnect struct {
+type slowConnect struct {
 	At             time.Time
 	Target         string // id of the node that was asked directly, or name of the balancer's address
 	Took           time.Duration
 	OthersAnswered bool // other requests were answered meanwhile
 }
 
-func (c SlowConnect) end() time.Time { return c.At.Add(c.Took) }
+func (c slowConnect) end() time.Time { return c.At.Add(c.Took) }
 
 // losesPackets reports whether more connects were slow recently than chance explains.
 func (oc *outcomes) losesPackets() bool { return countSlowConnects(oc.slowConnects) >= severalLosses }
@@ -49,10 +49,10 @@ func (oc *outcomes) losesPackets() bool { return countSlowConnects(oc.slowConnec
 // countSlowConnects counts slow connects. Of those that end together, at most maxOfOneMoment count, because
 // the machine of stickwatch may have stalled; one during which another request was answered always
 // counts.
-func countSlowConnects(list []SlowConnect) (n int) {
+func countSlowConnects(list []slowConnect) (n int) {
 	var first time.Time // end of the first one of a group
 	together := 0
-	for _, c := range slices.SortedFunc(slices.Values(list), func(a, b SlowConnect) int { return a.end().Compare(b.end()) }) {
+	for _, c := range slices.SortedFunc(slices.Values(list), func(a, b slowConnect) int { return a.end().Compare(b.end()) }) {
 		if first.IsZero() || c.end().Sub(first) > oneMoment {
 			first, together = c.end(), 0
 		}
@@ -65,16 +65,16 @@ func countSlowConnects(list []SlowConnect) (n int) {
 
 // recentSlowConnects returns the slow connects of this round and of recent ones, the
 // oldest first.
-func (oc *outcomes) recentSlowConnects() []SlowConnect {
-	list := slices.DeleteFunc(slices.Clone(oc.round.past().SlowConnects), func(c SlowConnect) bool { return oc.round.Started.Sub(c.At) > lossRemembered })
+func (oc *outcomes) recentSlowConnects() []slowConnect {
+	list := slices.DeleteFunc(slices.Clone(oc.round.past().SlowConnects), func(c slowConnect) bool { return oc.round.Started.Sub(c.At) > lossRemembered })
 	var ends []time.Time // of exchanges with a quick connect, answered or not
 	add := func(target string, ex probes.Exchange) {
-		c := SlowConnect{At: ex.At, Target: target, Took: ex.Timing.Connect}
+		c := slowConnect{At: ex.At, Target: target, Took: ex.Timing.Connect}
 		if c.Took < retransmitted {
 			ends = append(ends, ex.At.Add(ex.Timing.Total))
 			return
 		}
-		known := slices.ContainsFunc(list, func(d SlowConnect) bool { return c.At.Equal(d.At) && c.Target == d.Target })
+		known := slices.ContainsFunc(list, func(d slowConnect) bool { return c.At.Equal(d.At) && c.Target == d.Target })
 		if !known && oc.round.Started.Sub(c.At) <= lossRemembered {
 			list = append(list, c)
 		}
@@ -99,7 +99,7 @@ func (oc *outcomes) recentSlowConnects() []SlowConnect {
 			return at.Sub(c.At) > oneMoment && c.end().Sub(at) > oneMoment
 		})
 	}
-	slices.SortStableFunc(list, func(a, b SlowConnect) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Target, b.Target)) })
+	slices.SortStableFunc(list, func(a, b slowConnect) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Target, b.Target)) })
 	return list
 }
 
@@ -115,10 +115,10 @@ func lostPackets(oc *outcomes) []Finding {
 	}
 	f.facts.firstPacketLost = list[0].At
 	f.Nodes = oc.round.nodesWhere(func(id string) bool {
-		return slices.ContainsFunc(list, func(c SlowConnect) bool { return c.Target == id })
+		return slices.ContainsFunc(list, func(c slowConnect) bool { return c.Target == id })
 	})
 	f.Summary = msg(MsgPacketsLost, Args{Count: len(list), Duration: lossRemembered})
-	f.Evidence = fewOf(list, func(c SlowConnect) Message {
+	f.Evidence = fewOf(list, func(c slowConnect) Message {
 		return msg(MsgConnectTook, Args{Name: c.Target, At: c.At, Duration: round(c.Took)})
 	})
 	f.Remedy = msg(MsgFindLostPackets, Args{})

@@ -15,7 +15,7 @@ type Timelines struct {
 	Nodes    map[string]NodeTimeline // by id
 	Balancer BalancerTimeline
 
-	SlowConnects []SlowConnect // recent ones, oldest first
+	SlowConnects []slowConnect // recent ones, oldest first
 
 	// LossesTo is the time of the newest answer without its session that was counted in
 	// Disruption.Lost: a canary's requests are judged by several rounds.

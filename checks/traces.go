@@ -37,7 +37,7 @@ type outcomes struct {
 	allAnswers   []*answer // those of this round, and earlier ones to sessions that are carried over rounds
 	frontends    []frontend
 	lastAnswerAt map[nodeAtAddress]time.Time // when the latest request that it answered began
-	slowConnects []SlowConnect               // recent ones, oldest first
+	slowConnects []slowConnect               // recent ones, oldest first
 	waits        waits
 }
 

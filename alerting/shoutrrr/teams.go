@@ -26,7 +26,7 @@ func newTeams(u *url.URL, p *parameters) (service, error) {
 	hook := fmt.Sprintf("/webhookb2/%s@%s/IncomingWebhook/%s", u.User.Username(), u.Host, strings.Join(path, "/"))
 	return &chat{
 		endpoint: post.Endpoint{URL: &url.URL{Scheme: "https", Host: host, Path: hook}, Judge: judgeTeams},
-		limits:   []int{12_000, fallbackLimit}, // JSON needs up to two bytes for one
+		limits:   []int{12_000, fallbackLimit}, // JSON may take two bytes for one of the text
 		body:     func(_ alerting.Notification, m message.Message, limit int) any { return teamsCardOf(m, limit) },
 	}, nil
 }
