@@ -350,7 +350,11 @@ func (p *canaryPool) reportTraces(r checks.Round, o Observer) {
 	}
 }
 
+// reportProbe reports a request of a canary as a probe of its node. One that is not listed has no history.
 func (p *canaryPool) reportProbe(c *pooledCanary, cluster string, ex probes.Exchange, o Observer) {
+	if c.slot.node == "" {
+		return
+	}
 	o.Probed(Probe{checks.Target{Cluster: cluster, Kind: checks.TargetCanary, Name: c.slot.node}, ForCanary, ex})
 }
 
@@ -358,9 +362,9 @@ func (p *canaryPool) reportProbe(c *pooledCanary, cluster string, ex probes.Exch
 func (p *canaryPool) exportedCanaries() []CanarySession {
 	var list []CanarySession
 	for _, c := range p.canaries {
-		list = append(list, CanarySession{
-			Node: c.ownerNode, Session: c.Trace().First().Session, Opened: c.Opened(),
-		})
+		if c.slot.node != "" {
+			list = append(list, CanarySession{Node: c.ownerNode, Session: c.Trace().First().Session, Opened: c.Opened()})
+		}
 	}
 	return list
 }
