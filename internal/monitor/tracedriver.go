@@ -282,20 +282,23 @@ func (t *traceDriver) storeCounters(ctx context.Context, canaries []*probes.Cana
 // sendFollowUps sends as many follow-ups of each canary as exclude chance. They run in
 // parallel within the request budget, in a random order: in lockstep, they could make a round
 // robin look sticky. A session that was renamed is followed again under its new names, one
-// request after the other, and so is a client whose answers are split over nodes.
+// request after the other in a random order, and so is a client whose answers are split over nodes.
 func (t *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Canary, identity checks.Identity, eligible []probes.Node) {
 	answered := t.answeredBy(identity)
 	needed := func(c *probes.Canary) int {
 		chance := checks.ChanceOfStaying(identity.NodeOf(c.First().Label), eligible, answered)
 		return min(checks.FollowUps(chance, t.confidence()), checks.MaxFollowUps)
 	}
-	var followUps []*probes.Canary
+	var followUps, all []*probes.Canary
 	for _, c := range canaries {
+		all = append(all, slices.Repeat([]*probes.Canary{c}, needed(c))...)
+	}
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	for _, c := range all {
 		if !c.Trace().Renews {
-			followUps = append(followUps, slices.Repeat([]*probes.Canary{c}, needed(c))...)
+			followUps = append(followUps, c)
 		}
 	}
-	rand.Shuffle(len(followUps), func(i, j int) { followUps[i], followUps[j] = followUps[j], followUps[i] })
 	done := t.counter(t.cluster, "follow-ups", len(followUps))
 	var wg panics.Group
 	followed := make(map[*probes.Canary]bool)
@@ -314,10 +317,12 @@ func (t *traceDriver) sendFollowUps(ctx context.Context, canaries []*probes.Cana
 		})
 	}
 	wg.Wait()
-	t.runParallel(len(canaries), func(i int) {
-		for n := needed(canaries[i]); n > 0 && canaries[i].Trace().Renamed() && !t.late(); n-- {
-			canaries[i].Return(ctx)
+	for _, c := range all {
+		if c.Trace().Renamed() && !t.late() {
+			c.Return(ctx)
 		}
+	}
+	t.runParallel(len(canaries), func(i int) {
 		for n := needed(canaries[i]); n > 0 && t.splitOverNodes(canaries[i], identity) && !t.late(); n-- {
 			canaries[i].Follow(ctx)
 		}
