@@ -241,10 +241,16 @@ func (p *permit) attribute(r response) []*limitedNode {
 // asSlow returns the nodes that may have taken so long, of those at which a request may have arrived. A node
 // that is known to be slow explains it, and then it is no evidence about quick ones.
 func asSlow(nodes []*limitedNode, took time.Duration) []*limitedNode {
-	slow := slices.DeleteFunc(slices.Clone(nodes), func(n *limitedNode) bool {
-		return !slices.ContainsFunc(slices.Collect(maps.Values(n.limit.alone)), func(usual time.Duration) bool { return usual >= took/2 })
-	})
-	if took < unansweredAfter || len(slow) == 0 {
+	if took < unansweredAfter || len(nodes) == 1 {
+		return nodes
+	}
+	var slow []*limitedNode
+	for _, n := range nodes {
+		if slices.Max(append(slices.Collect(maps.Values(n.limit.alone)), 0)) >= took/2 {
+			slow = append(slow, n)
+		}
+	}
+	if len(slow) == 0 {
 		return nodes
 	}
 	return slow
