@@ -479,3 +479,17 @@ func (p *canaryPool) removeWithoutAddress() {
 	p.reserve = slices.DeleteFunc(p.reserve, p.hasLeft)
 	p.idle = slices.DeleteFunc(p.idle, func(c *idleCanary) bool { return p.hasLeft(c.pooledCanary) })
 }
+
+// disregard discards the failed requests of canaries since a moment. If the impairment lasted
+// long, unused sessions may have timed out. That is no lost session, so all canaries are
+// dropped.
+func (p *canaryPool) disregard(since time.Time, lasted, timeout time.Duration) {
+	if lasted >= timeout/2 {
+		p.canaries, p.idle, p.reserve = nil, nil, nil
+		return
+	}
+	for _, canary := range slices.Concat(p.canaries, p.reserve) {
+		canary.Disregard(since)
+	}
+	p.idle = slices.DeleteFunc(p.idle, func(c *idleCanary) bool { return c.Disregard(since) })
+}

@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"context"
-	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -434,93 +433,4 @@ func sortByFinding(activeFindings []checks.ActiveFinding, findings []checks.Find
 	}
 	slices.SortStableFunc(activeFindings, func(a, b checks.ActiveFinding) int { return position(a) - position(b) })
 	return activeFindings
-}
-
-// exchanges returns the results of the round or follow-up that is running.
-func (w *Watcher) exchanges(r checks.Round) iter.Seq[probes.Exchange] {
-	r.Traces = slices.Concat(r.Traces, w.canaryPool.traces())
-	return exchangesOf(r, w.began)
-}
-
-// exchangesOf returns the results of a round since a moment. Others are of earlier rounds.
-func exchangesOf(round checks.Round, since time.Time) iter.Seq[probes.Exchange] {
-	return func(yield func(probes.Exchange) bool) {
-		more := true
-		add := func(exchanges ...probes.Exchange) {
-			for _, ex := range exchanges {
-				more = more && (ex.At.Before(since) || yield(ex))
-			}
-		}
-		for _, o := range round.Nodes {
-			add(o.Primary)
-			add(o.Pages...)
-			if o.Session != nil {
-				add(*o.Session)
-			}
-		}
-		for _, c := range round.FailoverChecks {
-			add(c.There)
-		}
-		for _, c := range round.AddressChecks {
-			add(c.There)
-		}
-		for _, c := range round.OwnerChecks {
-			add(c.There, c.Again)
-		}
-		for _, b := range round.Balancers {
-			add(b.Primary)
-			add(b.Pages...)
-		}
-		for _, trace := range round.Traces {
-			for _, step := range trace.Steps {
-				add(step.Exchange)
-			}
-		}
-		for _, d := range round.Dependencies {
-			if d.LocalError {
-				add(probes.Exchange{At: since, Failure: probes.FailureProber, Error: d.Error})
-			}
-		}
-	}
-}
-
-// selfCheckFailed reports whether there is evidence that stickwatch itself could not probe since the
-// current round or follow-up began.
-func (w *Watcher) selfCheckFailed() bool {
-	_, _, ok := w.prober.Self.since(w.began)
-	return ok
-}
-
-// discardIfImpaired reports whether stickwatch itself could not probe at any time since the current
-// round or follow-up began. In that case it discards the failed requests of canaries, and the cluster is
-// not judged: active findings stay active, no finding is added, and nothing is recorded.
-func (w *Watcher) discardIfImpaired() bool {
-	why, lasted, ok := w.prober.Self.since(w.began)
-	if !ok {
-		return false
-	}
-	w.canaryPool.disregard(w.began, lasted, w.cluster.SessionTimeout())
-	if w.suspended {
-		return true
-	}
-	w.suspended = true
-	p := *w.snapshot.Load()
-	p.Report.Verdict, p.Report.Doubts, p.Report.Requests, p.Since = checks.Inconclusive, []checks.Message{why}, nil, time.Now()
-	w.snapshot.Store(&p)
-	w.observer.Judged(RoundResult{Snapshot: p, Observed: w.last, Canaries: w.canaryPool.exportedCanaries()})
-	return true
-}
-
-// disregard discards the failed requests of canaries since a moment. If the impairment lasted
-// long, unused sessions may have timed out. That is no lost session, so all canaries are
-// dropped.
-func (p *canaryPool) disregard(since time.Time, lasted, timeout time.Duration) {
-	if lasted >= timeout/2 {
-		p.canaries, p.idle, p.reserve = nil, nil, nil
-		return
-	}
-	for _, canary := range slices.Concat(p.canaries, p.reserve) {
-		canary.Disregard(since)
-	}
-	p.idle = slices.DeleteFunc(p.idle, func(c *idleCanary) bool { return c.Disregard(since) })
 }
