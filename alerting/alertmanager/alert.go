@@ -48,7 +48,7 @@ type annotations struct {
 func alertOf(notification alerting.Notification, w message.Writer, expires time.Time) alert {
 	incident, m := notification.Incident, w.Write(notification)
 	a := alert{
-		Labels: labelsOf(incident),
+		Labels: labelsOf(notification),
 		Annotations: annotations{
 			Summary:     m.Summary,
 			Description: m.Plain(),
@@ -59,9 +59,7 @@ func alertOf(notification alerting.Notification, w message.Writer, expires time.
 		GeneratorURL: w.PageOf(incident),
 	}
 	if notification.Deployment != nil {
-		// A summary has no end: the alert is active as long as one that is not
-		// repeated.
-		a.Labels.Name, a.StartsAt = deploymentAlert, notification.At
+		a.StartsAt = notification.At // a summary has no end, so its alert expires
 	}
 	if isResolved(notification) {
 		a.EndsAt = incident.Ended
@@ -69,13 +67,17 @@ func alertOf(notification alerting.Notification, w message.Writer, expires time.
 			a.EndsAt = notification.At
 		}
 	}
-	a.EndsAt = later(a.EndsAt, a.StartsAt)
+	a.EndsAt = later(a.EndsAt, a.StartsAt) // Alertmanager refuses an alert that ends before it starts
 	return a
 }
 
-func labelsOf(i alerting.Incident) labels {
+func labelsOf(n alerting.Notification) labels {
+	i, name := n.Incident, n.Incident.Cause.Code
+	if n.Deployment != nil {
+		name = deploymentAlert
+	}
 	return labels{
-		Name:       i.Cause.Code,
+		Name:       name,
 		Cluster:    probes.Clean(i.Cluster, maxLabel),
 		Node:       probes.Clean(i.Cause.Node, maxLabel),
 		Dependency: probes.Clean(i.Cause.Dependency, maxLabel),
@@ -84,8 +86,7 @@ func labelsOf(i alerting.Incident) labels {
 	}
 }
 
-// later returns the later of two times. Alertmanager refuses an alert that ends
-// before it starts.
+// later returns the later of two times.
 func later(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return b
@@ -94,7 +95,7 @@ func later(a, b time.Time) time.Time {
 }
 
 // A sentAlert is the last alert that was sent for an incident. It is lost when
-// stickwatch ends; an alert whose labels have changed then expires a little later.
+// stickwatch ends: an alert whose labels changed meanwhile is not ended, and expires.
 type sentAlert struct {
 	at       time.Time // the time of the notification
 	sent     time.Time
@@ -120,7 +121,7 @@ func (s sentAlerts) newer(n alerting.Notification) bool {
 func (s sentAlerts) record(now time.Time, notifications []alerting.Notification) {
 	maps.DeleteFunc(s, func(_ string, known sentAlert) bool { return now.Sub(known.sent) > keepSent })
 	for _, n := range notifications {
-		s[n.Incident.ID] = sentAlert{at: n.At, sent: now, labels: labelsOf(n.Incident), resolved: isResolved(n)}
+		s[n.Incident.ID] = sentAlert{at: n.At, sent: now, labels: labelsOf(n), resolved: isResolved(n)}
 	}
 }
 

@@ -67,7 +67,7 @@ func New(c Config) (*Alertmanager, error) {
 }
 
 // Notify sends the incident of a notification, unless Refresh has sent a newer state. It
-// returns no thread.
+// returns no reference, because alerts cannot be replied to.
 func (a *Alertmanager) Notify(ctx context.Context, n alerting.Notification) (alerting.DeliveryRef, error) {
 	return alerting.DeliveryRef{}, a.exclusively(ctx, func() error {
 		if a.known.newer(n) {

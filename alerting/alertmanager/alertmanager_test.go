@@ -74,6 +74,17 @@ func TestRelabelled(t *testing.T) {
 	})
 }
 
+// TestDeploymentRepeated: the summary of a deployment that is delivered again is the same alert.
+func TestDeploymentRepeated(t *testing.T) {
+	in(t, func(t *testing.T, f *fake) {
+		a, n := f.client(t, receivertest.English()), example.Deployment()
+		time.Sleep(time.Until(n.At))
+		deliver(t, a, n)
+		deliver(t, a, n)
+		expect.Equal(t, "alerts", [][]string{{"deployment warning 3m0s"}, {"deployment warning 3m0s"}}, f.alerts(t))
+	})
+}
+
 // TestResolvedStaysSo: Refresh with an outdated list does not fire a resolved incident
 // again.
 func TestResolvedStaysSo(t *testing.T) {
