@@ -187,13 +187,13 @@ func singleNodeCluster(profile string, n node) (*probes.Cluster, error) {
 // errors.
 func (c *candidate) checkFrontends(ctx context.Context) (noAnswer []phrase.Phrase) {
 	page, _ := c.samplePage()
-	for _, e := range c.site.frontends[:min(len(c.site.frontends), maxAsked)] {
-		at, err := url.Parse(e.url + c.base.path)
+	for _, front := range c.site.frontends[:min(len(c.site.frontends), maxAsked)] {
+		at, err := url.Parse(front.url + c.base.path)
 		if err != nil {
 			continue
 		}
 		if _, err := get(ctx, at, "", page.path); err != nil { //nolint:bodyclose // get has closed it
-			noAnswer = append(noAnswer, phrase.New("the balancer's address %s does not answer from here: %s", e.url, phrase.Reason(probes.WithoutURL(err).Error())))
+			noAnswer = append(noAnswer, phrase.New("the balancer's address %s does not answer from here: %s", front.url, phrase.Reason(probes.WithoutURL(err).Error())))
 			continue
 		}
 		c.frontendUp = true

@@ -91,9 +91,9 @@ func (r *caddyReader) frontends(site directive) []frontend {
 		if public == "" && own != "" {
 			host = own
 		}
-		if e, ok := newFrontend(site.position, scheme, host, port, public); ok {
-			e.guess = cmp.Or(e.guess, guess)
-			all = append(all, e)
+		if front, ok := newFrontend(site.position, scheme, host, port, public); ok {
+			front.guess = cmp.Or(front.guess, guess)
+			all = append(all, front)
 		}
 	}
 	return userFrontends(all, name != "", redirectsAll(site.block))

@@ -52,7 +52,8 @@ func (s snippets) collect(tree []directive) {
 // maxInserted limits the directives that result from nested snippets.
 const maxInserted = 50_000
 
-// insert replaces imports of snippets by their directives.
+// insert replaces imports of snippets by their directives, and in these {args[0]} and
+// {block} by the arguments and the block of the import.
 func (s snippets) insert(tree []directive) ([]directive, error) {
 	left := maxInserted
 	var insert func(tree []directive, from directive, depth int) ([]directive, error)
@@ -65,17 +66,15 @@ func (s snippets) insert(tree []directive) ([]directive, error) {
 			if left--; left < 0 {
 				return nil, line.errorf("the snippets come to more than %d lines", maxInserted)
 			}
-			if name := withArguments([]string{line.name}, from.args); len(name) > 0 {
-				line.name = name[0]
-			}
-			line.args = withArguments(line.args, from.args)
+			words := withArguments(append([]string{line.name}, line.args...), from.args)
+			line.name, line.args = words[0], words[1:]
 			block, given := line.block, from
-			snippet, known := s[line.arg(0)]
-			if known = known && line.name == "import"; known {
-				block, given = snippet, line
+			inner, replaced := from.blockOf(line.name)
+			if snippet, ok := s[line.arg(0)]; ok && line.name == "import" {
+				block, given, replaced = snippet, line, true
 				given.args = line.args[1:]
-			} else if inner, ok := from.blockOf(line.name); ok {
-				block, given, known = inner, directive{}, true
+			} else if replaced {
+				block, given = inner, directive{}
 			}
 			if depth > maxDepth {
 				return nil, line.errorf("more than %d blocks or snippets in each other", maxDepth)
@@ -84,7 +83,7 @@ func (s snippets) insert(tree []directive) ([]directive, error) {
 			if err != nil {
 				return nil, err
 			}
-			if known {
+			if replaced {
 				out = append(out, block...)
 				continue
 			}

@@ -37,14 +37,14 @@ func (r *caddyReader) proxy(line directive, scope caddyScope, matchers map[strin
 		r.upstreams = append(r.upstreams, upstream)
 		r.addAdminURL(upstream)
 	}
-	all := scope.frontends[:min(len(scope.frontends), 1)]
-	for _, e := range scope.frontends[len(all):] {
-		upstream.addComment("balancer.url", phrase.New("another address for users is %s (%s)", e.url, e.position))
+	first := scope.frontends[:min(len(scope.frontends), 1)]
+	for _, front := range scope.frontends[len(first):] {
+		upstream.addComment("balancer.url", phrase.New("another address for users is %s (%s)", front.url, front.position))
 	}
-	if len(all) > 0 && isOwnAuthority(all[0].url) {
-		upstream.guess("balancer.url", all[0].remark("Caddy signs its certificate with an authority of its own: add tls: {ca_file: ...} with .../caddy/pki/authorities/local/root.crt"))
+	if len(first) > 0 && isOwnAuthority(first[0].url) {
+		upstream.guess("balancer.url", first[0].remark("Caddy signs its certificate with an authority of its own: add tls: {ca_file: ...} with .../caddy/pki/authorities/local/root.crt"))
 	}
-	site := upstream.site(scope.site.position, all)
+	site := upstream.site(scope.site.position, first)
 	for up := range among(line.block, "header_up") {
 		if strings.EqualFold(up.arg(0), "Host") && validAddress(up.arg(1)) {
 			site.hostHeader = up.arg(1)
@@ -64,11 +64,12 @@ func (r *caddyReader) proxy(line directive, scope caddyScope, matchers map[strin
 	return nil
 }
 
-// isOwnAuthority reports whether no public authority signs a certificate for an address.
+// isOwnAuthority reports whether Caddy signs the certificate of an address with its own
+// authority, because no public one does.
 func isOwnAuthority(address string) bool {
 	rest, secure := strings.CutPrefix(address, "https://")
 	host, _ := splitAddress(rest)
-	return secure && !public(host) || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".internal")
+	return secure && (!public(host) || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".internal"))
 }
 
 // caddyUpstream parses the servers and the block of a reverse_proxy; args are the first
@@ -76,11 +77,11 @@ func isOwnAuthority(address string) bool {
 func caddyUpstream(d directive, args []string) (*upstream, error) {
 	u := &upstream{
 		position: d.position, kind: "reverse_proxy",
-		method:   probes.MethodRandom,
+		method:   probes.MethodRandom, // Caddy's default
 		ejection: ejection{failTimeout: 10 * time.Second, explicit: true, derivedFrom: phrase.New("there is no fail_duration: Caddy takes no server out because of failed requests")},
 		evidence: map[string]string{},
 	}
-	d.args = args
+	d.args = args // without the matcher
 	for _, line := range append([]directive{d}, slices.Collect(among(d.block, "to"))...) {
 		for _, text := range line.args {
 			u.caddyServers(line.position, text)
@@ -99,8 +100,8 @@ func (r *caddyReader) addAdminURL(u *upstream) {
 		return
 	}
 	host, port := splitAddress(r.admin)
-	if e, ok := newFrontend(u.position, "http", host, port, ""); ok {
-		u.evidence["caddy_admin"] = e.url
+	if front, ok := newFrontend(u.position, "http", host, port, ""); ok {
+		u.evidence["caddy_admin"] = front.url
 	}
 }
 
@@ -176,11 +177,10 @@ func (u *upstream) caddySettings(block []directive) error {
 		if d, ok := last(transport[0].block, "versions"); ok && slices.Contains(d.args, "h2c") {
 			u.protocol = probes.ProtocolH2C
 		}
-		if _, ok := last(transport[0].block, "tls"); ok {
-			u.secure("")
-		}
-		if _, ok := last(transport[0].block, "tls_insecure_skip_verify"); ok {
-			u.secure("")
+		for _, name := range []string{"tls", "tls_insecure_skip_verify"} {
+			if _, ok := last(transport[0].block, name); ok {
+				u.secure("")
+			}
 		}
 	}
 	return nil
@@ -271,11 +271,7 @@ func (u *upstream) caddyPolicy(line directive) error {
 	case "random", "random_choose":
 		u.method = probes.MethodRandom
 	case "cookie":
-		u.method, u.cookie = probes.MethodCookie, "lb" // the default
-		if line.arg(1) != "" {
-			u.cookie = line.arg(1)
-		}
-		u.secret = line.arg(2) != ""
+		u.method, u.cookie, u.secret = probes.MethodCookie, cmp.Or(line.arg(1), "lb"), line.arg(2) != "" // lb is the default
 	case "first":
 		u.method = probes.MethodUnknown
 		u.addComment("balancer.method", line.remark("lb_policy first uses the first server that is available"))

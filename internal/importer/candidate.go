@@ -93,16 +93,16 @@ func (c *candidate) chooseSite(addresses []string) {
 		c.site.addFrontend(frontend{position: c.site.position, url: "http://" + localhost, guess: why})
 	}
 	for _, other := range c.sites {
-		for _, e := range other.frontends {
-			known := func(f frontend) bool { return f.url == e.url }
-			if other.position != c.site.position && e.guess != guessedAddress && !slices.ContainsFunc(c.site.frontends, known) {
-				c.addComment("balancer.url", phrase.New("another address for users is %s (%s)", e.url, e.position))
+		for _, front := range other.frontends {
+			known := func(f frontend) bool { return f.url == front.url }
+			if other.position != c.site.position && front.guess != guessedAddress && !slices.ContainsFunc(c.site.frontends, known) {
+				c.addComment("balancer.url", phrase.New("another address for users is %s (%s)", front.url, front.position))
 			}
 		}
 	}
-	for _, e := range c.site.frontends {
-		if !e.guess.IsZero() {
-			c.guess("balancer.url", e.withPosition(e.guess))
+	for _, front := range c.site.frontends {
+		if !front.guess.IsZero() {
+			c.guess("balancer.url", front.withPosition(front.guess))
 		}
 	}
 }
@@ -114,7 +114,7 @@ func (s *site) rank() int {
 	for _, worse := range []bool{
 		!slices.ContainsFunc(s.routes, func(r route) bool { return r.taken.IsZero() }),
 		s.base() != route{},
-		!slices.ContainsFunc(s.frontends, func(e frontend) bool { return e.port == "80" || e.port == "443" }),
+		!slices.ContainsFunc(s.frontends, func(front frontend) bool { return front.port == "80" || front.port == "443" }),
 		len(s.frontends) == 0 || !s.frontends[0].guess.IsZero(),
 	} {
 		rank *= 2
@@ -159,7 +159,7 @@ func (c *candidate) commentRoutes() {
 	}
 }
 
-// reaches reports whether the balancer passes a path to u, as far as is known.
+// reaches reports whether the balancer passes a path to the nodes, as far as is known.
 func (c *candidate) reaches(path string) bool {
 	if c.base != (route{}) || len(c.sites) == 0 && c.conditions == nil {
 		return true

@@ -44,7 +44,7 @@ type draft struct {
 // A keyValue is a line "key: value" with the value in YAML.
 type keyValue struct{ Key, Value string }
 
-// draft completes s with guesses for everything unknown.
+// draft completes the candidate with guesses for everything unknown.
 func (c *candidate) draft() draft {
 	app := c.application()
 	d := draft{
@@ -68,8 +68,8 @@ func (c *candidate) draft() draft {
 	if d.NodesFrom != "" {
 		d.Protocol = c.protocol
 	}
-	for _, e := range c.site.frontends {
-		d.URLs = append(d.URLs, e.url+c.base.path)
+	for _, front := range c.site.frontends {
+		d.URLs = append(d.URLs, front.url+c.base.path)
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.evidence)) {
 		line := keyValue{key, yaml(c.evidence[key])}

@@ -201,11 +201,11 @@ func (r *envoyReader) listener(l value) {
 			scheme = "https"
 		}
 		frontends := func(name string) []frontend {
-			e, ok := newFrontend(at.position, scheme, host, port, name)
+			front, ok := newFrontend(at.position, scheme, host, port, name)
 			if !ok {
 				return nil
 			}
-			return []frontend{e}
+			return []frontend{front}
 		}
 		for _, filter := range chain.get("filters").list() {
 			config := filter.get("typed_config")

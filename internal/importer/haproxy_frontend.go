@@ -372,15 +372,15 @@ func (f *haproxyFrontend) frontends(binds []haproxyBind, name string) []frontend
 				host = b.name
 			}
 		}
-		e, ok := newFrontend(b.position, scheme, b.host, b.port, host)
+		front, ok := newFrontend(b.position, scheme, b.host, b.port, host)
 		switch {
 		case !b.guess.IsZero():
-			e.guess = b.guess
+			front.guess = b.guess
 		case host != "" && host != name:
-			e.guess = phrase.New("the name is that of the certificate: write the address for users")
+			front.guess = phrase.New("the name is that of the certificate: write the address for users")
 		}
 		if ok {
-			all = append(all, e)
+			all = append(all, front)
 		}
 	}
 	return userFrontends(all, name != "", false)

@@ -200,8 +200,8 @@ func (r *httpdReader) frontends(host httpdHost, main []directive) []frontend {
 	}
 	var all []frontend
 	for _, text := range addresses {
-		if e, ok := httpdFrontend(host.position, scheme, text, name); ok {
-			all = append(all, e)
+		if front, ok := httpdFrontend(host.position, scheme, text, name); ok {
+			all = append(all, front)
 		}
 	}
 	return userFrontends(all, name != "", redirectsToHTTPS(host.block))

@@ -17,7 +17,7 @@ import (
 type answer struct {
 	node    string
 	failure phrase.Phrase   // reason why the node cannot be identified; zero: it can
-	fits    []profileResult // of the profiles tried, in order
+	tried   []profileResult // of the profiles tried, in order
 	status  bool            // it has a /status in JSON
 	cookie  sessionCookie   // session cookie that a page set
 }
@@ -37,13 +37,13 @@ type sessionCookie struct {
 	profile string // of the product whose cookie it is; "": unknown
 }
 
-// recognised returns the profile that fits; "" if none does.
+// recognised returns the profile that fits; zero: none does.
 func (a answer) recognised() profileResult {
-	i := slices.IndexFunc(a.fits, func(f profileResult) bool { return f.fits })
+	i := slices.IndexFunc(a.tried, func(p profileResult) bool { return p.fits })
 	if i < 0 {
 		return profileResult{}
 	}
-	return a.fits[i]
+	return a.tried[i]
 }
 
 // identify requests the pages of each profile from a node until one fits; with all, it
@@ -61,12 +61,12 @@ func (c *candidate) identify(ctx context.Context, n node, all bool) answer {
 			return answer{node: n.ID, failure: phrase.New("%s", phrase.Reason(err.Error()))}
 		}
 		found, known := pages[profile.Path()]
-		if !known && trial.Status == nil { // what a status endpoint answers is of interest in any case
+		if !known && trial.Status == nil { // a profile with a status endpoint is tried even if its page fails
 			found = openPage(ctx, n, profile.Path())
 			pages[profile.Path()] = found
 		}
 		if found.status >= http.StatusBadRequest {
-			a.fits = append(a.fits, profileResult{profile: profile.Name, why: phrase.New("%s answers HTTP %d", withoutQuery(profile.Path()), found.status)})
+			a.tried = append(a.tried, profileResult{profile: profile.Name, why: phrase.New("%s answers HTTP %d", withoutQuery(profile.Path()), found.status)})
 			healthy = healthy || found.status < http.StatusInternalServerError
 			continue
 		}
@@ -79,8 +79,8 @@ func (c *candidate) identify(ctx context.Context, n node, all bool) answer {
 		}
 		healthy = healthy || obs.Primary.OK()
 		a.status = a.status || profile.Name == "generic" && obs.Status != nil && obs.Primary.Status == http.StatusOK
-		f := judgeFit(profile, trial.Session.Cookie, *obs.Session, found)
-		if a.fits = append(a.fits, f); f.fits && !all {
+		result := judgeFit(profile, trial.Session.Cookie, *obs.Session, found)
+		if a.tried = append(a.tried, result); result.fits && !all {
 			break
 		}
 	}
@@ -129,17 +129,16 @@ func withoutQuery(path string) string {
 var otherSessions = regexp.MustCompile(`^(ASP\.NET_SessionId$|ASPSESSIONID|laravel_session$|JSESSIONID|CFID$|[A-Za-z0-9_-]{0,20}[Ss](ess|id)[A-Za-z0-9_-]{0,20}$)`)
 
 const (
-	maxCookieName = 64
-	// minSessionID is the length of the shortest value that is taken for a session id.
-	minSessionID = 16
-	maxPages     = 6 // that are tried for a session
+	maxCookieName = 63 // bytes
+	minSessionID  = 16 // bytes of the shortest value that is taken for a session id
+	maxPages      = 6  // that are tried for a session
 )
 
 // findSession requests pages of a node until one sets a session cookie.
 func (c *candidate) findSession(ctx context.Context, n node) sessionCookie {
 	for _, path := range c.sessionPages() {
 		for _, cookie := range openPage(ctx, n, path).cookies {
-			if len(cookie.Name) >= maxCookieName || cookie.MaxAge < 0 {
+			if len(cookie.Name) > maxCookieName || cookie.MaxAge < 0 {
 				continue
 			}
 			found := sessionCookie{cookie.Name, cookie.Name == "JSESSIONID" && strings.Contains(cookie.Value, "."), path, ""}
@@ -237,7 +236,7 @@ func (j *recordingJar) SetCookies(u *url.URL, cookies []*http.Cookie) {
 // Cookies implements http.CookieJar.
 func (j *recordingJar) Cookies(u *url.URL) []*http.Cookie { return j.jar.Cookies(u) }
 
-// A ClusterFit is which profiles fit the nodes of a cluster.
+// A ClusterFit says which profiles fit the nodes of a cluster.
 type ClusterFit struct {
 	Cluster string
 	Fits    []Fit         // in the order of config.Profiles; nil: no node answered
@@ -245,7 +244,7 @@ type ClusterFit struct {
 	Session phrase.Phrase // page that sets a session cookie, and its name, if no profile fits
 }
 
-// A Fit is whether a profile fits the nodes.
+// A Fit says whether a profile fits the nodes.
 type Fit struct {
 	Profile string
 	Fits    bool // at one node or more
@@ -272,20 +271,25 @@ func (imp *Import) Try(ctx context.Context) []ClusterFit {
 				clusterFit.Fits = append(clusterFit.Fits, candidate.fitOf(profile.Name))
 			}
 		}
-		var failures []phrase.Phrase
-		for _, a := range candidate.answers {
-			why := a.failure
-			if !strings.HasPrefix(why.String(), a.node) { // an address, which names the node
-				why = phrase.New("%s: %s", a.node, why)
-			}
-			failures = append(failures, why)
-		}
 		if !candidate.answered() {
-			clusterFit.Failure = phrase.Join(failures, "; ")
+			clusterFit.Failure = candidate.failures()
 		}
 		out = append(out, clusterFit)
 	}
 	return out
+}
+
+// failures returns why no node answered.
+func (c *candidate) failures() phrase.Phrase {
+	var list []phrase.Phrase
+	for _, a := range c.answers {
+		why := a.failure
+		if !strings.HasPrefix(why.String(), a.node) { // an address, which names the node
+			why = phrase.New("%s: %s", a.node, why)
+		}
+		list = append(list, why)
+	}
+	return phrase.Join(list, "; ")
 }
 
 // fitOf combines the answers of the nodes to a profile: the reasons of those where it
@@ -298,14 +302,14 @@ func (c *candidate) fitOf(profile string) Fit {
 		if a.failure.IsZero() {
 			answered++
 		}
-		for _, f := range a.fits {
+		for _, result := range a.tried {
 			switch {
-			case f.profile != profile:
-			case f.fits:
+			case result.profile != profile:
+			case result.fits:
 				nodes = append(nodes, a.node)
-				fitting = appendNew(fitting, f.why)
+				fitting = appendNew(fitting, result.why)
 			default:
-				others = appendNew(others, f.why)
+				others = appendNew(others, result.why)
 			}
 		}
 	}
@@ -319,8 +323,9 @@ func (c *candidate) fitOf(profile string) Fit {
 	}
 }
 
+// appendNew appends a phrase unless the list has one of the same text.
 func appendNew(list []phrase.Phrase, text phrase.Phrase) []phrase.Phrase {
-	if containsText(list, text) {
+	if slices.ContainsFunc(list, func(p phrase.Phrase) bool { return p.String() == text.String() }) {
 		return list
 	}
 	return append(list, text)

@@ -91,11 +91,11 @@ func (r *kubeReader) published() {
 			host = cmp.Or(in.get("hostname").text, in.get("ip").text)
 		}
 		scheme := map[bool]string{true: "https", false: "http"}[number == "443" || port.get("name").text == "https"]
-		if e, ok := newFrontend(service.position, scheme, host, number, ""); ok {
+		if front, ok := newFrontend(service.position, scheme, host, number, ""); ok {
 			if host == "" {
-				e.guess = guess
+				front.guess = guess
 			}
-			u.site(service.position, []frontend{e}).addRoute(newMatch().route(service.position))
+			u.site(service.position, []frontend{front}).addRoute(newMatch().route(service.position))
 		}
 	}
 }
@@ -207,11 +207,11 @@ func (r *kubeReader) way(d value, notes kubeNotes, backend value, m match, host,
 	m.host = host
 	scheme := map[bool]string{true: "https", false: "http"}[tls]
 	frontends := func(host string) []frontend {
-		e, ok := newFrontend(d.position, scheme, "", "", host)
+		front, ok := newFrontend(d.position, scheme, "", "", host)
 		if !ok {
 			return nil
 		}
-		return []frontend{e}
+		return []frontend{front}
 	}
 	at := backend.position
 	u.addMatches(at, []match{m}, frontends, func(way route) (route, bool) {

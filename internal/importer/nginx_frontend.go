@@ -21,9 +21,9 @@ func (r *nginxReader) frontends(line directive, names ...string) []frontend {
 		if host == "" && hasName(line, "localhost") && (slices.Contains(listen.args, "ssl") || r.shared[listen.arg(0)] > 1) {
 			host = "localhost" // its certificate, or the choice of the server, depends on the name
 		}
-		if e, ok := nginxFrontend(listen, host); ok {
-			e.guess = cmp.Or(e.guess, guess)
-			all = append(all, e)
+		if front, ok := nginxFrontend(listen, host); ok {
+			front.guess = cmp.Or(front.guess, guess)
+			all = append(all, front)
 		}
 	}
 	return userFrontends(all, name != "", toHTTPS(line.block))
@@ -83,11 +83,11 @@ func nginxFrontend(d directive, name string) (frontend, bool) {
 		scheme = "https"
 	}
 	host, port := splitAddress(text)
-	e, ok := newFrontend(d.position, scheme, host, cmp.Or(port, "80"), name) // the default port is 80 with ssl, too
+	front, ok := newFrontend(d.position, scheme, host, cmp.Or(port, "80"), name) // the default port is 80 with ssl, too
 	if slices.Contains(d.args, "proxy_protocol") {
-		e.guess = phrase.New("it expects the PROXY protocol, which stickwatch does not support: write the address of the proxy in front of it")
+		front.guess = phrase.New("it expects the PROXY protocol, which stickwatch does not support: write the address of the proxy in front of it")
 	}
-	return e, ok
+	return front, ok
 }
 
 // realName returns a server_name that users may use; "" if there is none. guess says why

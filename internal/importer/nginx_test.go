@@ -158,8 +158,8 @@ func TestNginxListens(t *testing.T) {
 			continue
 		}
 		var got []string
-		for _, e := range s.candidates[0].site.frontends {
-			got = append(got, e.url)
+		for _, front := range s.candidates[0].site.frontends {
+			got = append(got, front.url)
 		}
 		if !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %q, want %q", test.server, got, test.want)

@@ -78,7 +78,7 @@ func TestPagesReachNodes(t *testing.T) {
 
 // notHere matches configurations that need more than the balancer and loopback: TLS,
 // certificates, names, sockets, other modules or editions, and those that it refuses.
-var notHere = regexp.MustCompile(`\bssl\b|https|SSLEngine|\btls\b|mptcp|PROXY|proxy_protocol|send-proxy|proto h2|h2c|fcgi|unix|\{\{|\{%|\$\{?[A-Z]|@\w+@|<node|resolve|by_lua|_hash|vnswrr|fair|upsync|grpc|uwsgi|fastcgi|ajp|\bstream\b|\.internal|0\.0\.0\.[01]:|localhost|backup|Use Site|\.map\)|quantum|env\.|\{\$|dynamic|lb_policy nearest|mode tcp|no-mode|:5432|:5672|:6379|frontend main \*|listen web 0|CANARY|(?m)^192|\bstate /|\{block\}|sticky route|cookie NODE rewrite`)
+var notHere = regexp.MustCompile(`\bssl\b|https|SSLEngine|\btls\b|mptcp|PROXY|proxy_protocol|send-proxy|proto h2|h2c|fcgi|unix|\{\{|\{%|\$\{?[A-Z]|@\w+@|<node|resolve|by_lua|_hash|vnswrr|fair|upsync|grpc|uwsgi|fastcgi|ajp|\bstream\b|\.internal|0\.0\.0\.[01]:|localhost|backup|Use Site|\.map\)|quantum|env\.|\{\$|dynamic|lb_policy nearest|mode tcp|no-mode|:5432|:5672|:6379|frontend main \*|listen web 0|CANARY|(?m)^192|\bstate /|\{block\}|\{args\[:|sticky route|cookie NODE rewrite`)
 
 // check returns the number of pages that were requested.
 func (s realServer) check(t *testing.T, product importer.Product, name, host string) int {

@@ -90,9 +90,9 @@ func (c *candidate) addressQuestion() []Question {
 	own := c.site.frontends[0]
 	options := []string{own.url}
 	for _, other := range c.sites {
-		for _, e := range other.frontends {
-			if !slices.Contains(options, e.url) && len(options) < maxSeen {
-				options = append(options, e.url)
+		for _, front := range other.frontends {
+			if !slices.Contains(options, front.url) && len(options) < maxSeen {
+				options = append(options, front.url)
 			}
 		}
 	}

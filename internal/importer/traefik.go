@@ -307,17 +307,17 @@ func (r *traefikReader) frontends(router value, secure bool, host string) []fron
 		if secure || point.secure || !known && strings.Contains(strings.ToLower(name), "secure") || name == "https" {
 			scheme = "https"
 		}
-		if e, ok := newFrontend(router.position, scheme, point.host, point.port, host); ok {
+		if front, ok := newFrontend(router.position, scheme, point.host, point.port, host); ok {
 			if !known && !slices.Contains([]string{"web", "websecure", "http", "https"}, name) {
-				e.guess = phrase.New("the port of the entry point %s is in the static configuration: write the address for users", name)
+				front.guess = phrase.New("the port of the entry point %s is in the static configuration: write the address for users", name)
 			}
-			all = append(all, e)
+			all = append(all, front)
 		}
 	}
 	if len(names) == 0 {
 		scheme := map[bool]string{true: "https", false: "http"}[secure]
-		if e, ok := newFrontend(router.position, scheme, "", "", host); ok {
-			all = append(all, e)
+		if front, ok := newFrontend(router.position, scheme, "", "", host); ok {
+			all = append(all, front)
 		}
 	}
 	return userFrontends(all, host != "", false)

@@ -108,8 +108,8 @@ func (u *upstream) site(at position, frontends []frontend) *site {
 		}
 	}
 	s := &site{position: at, upstream: u}
-	for _, e := range frontends {
-		s.addFrontend(e)
+	for _, front := range frontends {
+		s.addFrontend(front)
 	}
 	u.sites = append(u.sites, s)
 	return s
@@ -180,16 +180,13 @@ func (u *upstream) asksLogin(at position, what string) {
 
 // onlyIf records a way to u that no plain GET takes.
 func (u *upstream) onlyIf(at position, condition phrase.Phrase) {
-	text := at.withPosition(condition)
-	if !containsText(u.conditions, text) {
-		u.conditions = append(u.conditions, text)
-	}
+	u.conditions = appendNew(u.conditions, at.withPosition(condition))
 }
 
 // addFrontend adds an address without duplicates.
-func (s *site) addFrontend(e frontend) {
-	if !slices.ContainsFunc(s.frontends, func(known frontend) bool { return known.url == e.url }) {
-		s.frontends = append(s.frontends, e)
+func (s *site) addFrontend(front frontend) {
+	if !slices.ContainsFunc(s.frontends, func(known frontend) bool { return known.url == front.url }) {
+		s.frontends = append(s.frontends, front)
 	}
 }
 
@@ -222,7 +219,7 @@ var redirectTarget = regexp.MustCompile(`^https://([^/$%:{]+)`)
 func (p *parsedConfig) redirectTo(at position, args []string) {
 	for _, arg := range args {
 		if m := redirectTarget.FindStringSubmatch(arg); m != nil && public(m[1]) {
-			known := func(e frontend) bool { return e.url == m[1] }
+			known := func(front frontend) bool { return front.url == m[1] }
 			if !slices.ContainsFunc(p.targets, known) {
 				p.targets = append(p.targets, frontend{position: at, url: m[1]})
 			}
@@ -239,10 +236,10 @@ func (p *parsedConfig) nameFrontends(u *upstream) {
 	name := p.targets[0]
 	for _, s := range u.sites {
 		for i := range s.frontends {
-			e := &s.frontends[i]
-			if (e.guess == guessedAddress || e.guess == guessedName) && strings.HasPrefix(e.url, "https://") {
-				e.url = webAddress("https", name.url, e.port)
-				e.guess = phrase.New("the name is that of the redirect at %s: write the address for users", name.position)
+			front := &s.frontends[i]
+			if (front.guess == guessedAddress || front.guess == guessedName) && strings.HasPrefix(front.url, "https://") {
+				front.url = webAddress("https", name.url, front.port)
+				front.guess = phrase.New("the name is that of the redirect at %s: write the address for users", name.position)
 			}
 		}
 	}
@@ -300,11 +297,6 @@ func (p *parsedConfig) distinct() error {
 // A noteList contains notes for the user about what was not read or understood.
 type noteList []phrase.Phrase
 
-// containsText reports whether a list has a phrase of the same text.
-func containsText(list []phrase.Phrase, text phrase.Phrase) bool {
-	return slices.ContainsFunc(list, func(p phrase.Phrase) bool { return p.String() == text.String() })
-}
-
 // maxNote limits the length of a note, in bytes.
 const maxNote = 400
 
@@ -333,19 +325,19 @@ var guessedName = phrase.New("certificates are seldom for an address: write the 
 // public name, else with the address of the port, else a guess. host is "" for all
 // addresses of the machine. It returns false if no valid address results.
 func newFrontend(p position, scheme, host, port, name string) (frontend, bool) {
-	e := frontend{position: p, port: cmp.Or(port, defaultPort[scheme])}
+	front := frontend{position: p, port: cmp.Or(port, defaultPort[scheme])}
 	switch {
 	case name != "":
 		host = name
 	case host == "":
-		host, e.guess = localhost, guessedAddress
+		host, front.guess = localhost, guessedAddress
 	case host == "localhost" && scheme == "http":
 		host = localhost
 	case isIP(host) && scheme == "https":
-		e.guess = guessedName
+		front.guess = guessedName
 	}
-	e.url = webAddress(scheme, host, e.port)
-	return e, defaultPort[scheme] != "" && validAddress(strings.TrimPrefix(e.url, scheme+"://"))
+	front.url = webAddress(scheme, host, front.port)
+	return front, defaultPort[scheme] != "" && validAddress(strings.TrimPrefix(front.url, scheme+"://"))
 }
 
 var defaultPort = map[string]string{"http": "80", "https": "443"}
@@ -355,11 +347,11 @@ var defaultPort = map[string]string{"http": "80", "https": "443"}
 // certificate would be valid, so http is kept then.
 func userFrontends(all []frontend, named, redirected bool) []frontend {
 	var plain, secure []frontend
-	for _, e := range all {
-		if strings.HasPrefix(e.url, "https:") {
-			secure = append(secure, e)
+	for _, front := range all {
+		if strings.HasPrefix(front.url, "https:") {
+			secure = append(secure, front)
 		} else {
-			plain = append(plain, e)
+			plain = append(plain, front)
 		}
 	}
 	if redirected || len(secure) > 0 && (named || len(plain) == 0) {
