@@ -44,7 +44,7 @@ type IncidentQuery struct {
 	Limit    int             // 0: the maximum of the source
 }
 
-// matches reports whether an incident is selected. It ignores the limit.
+// Matches reports whether an incident is selected. It ignores the limit.
 func (q IncidentQuery) Matches(i *Incident) bool {
 	switch {
 	case q.ID != "" && q.ID != i.ID, q.Cluster != "" && !i.concerns(q.Cluster):

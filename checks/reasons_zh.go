@@ -59,7 +59,8 @@ var refusalsInChinese = [][3]string{
 	{"the poll was refused", "轮询被拒绝"},
 }
 
-// The scenarios of internal/web show all of these that the demo can cause.
+// reasonsInChinese translates reasons. The scenarios of internal/web show all of these that
+// the demo can cause.
 var reasonsInChinese = [][2]string{
 	// Connections.
 	{"connection refused", "连接被拒绝"},

@@ -511,7 +511,7 @@ func (t *tomcats) open(node string) (string, *tomcatEntry) {
 	return id, t.sessions[id]
 }
 
-// site returns a cluster of nodes of s. Its balancer sends all clients to the first.
+// site returns a cluster of new nodes. Its balancer sends all clients to the first.
 func (tomcats *tomcats) site(t testing.TB, names ...string) *Cluster {
 	c := &Cluster{Name: "shop", Session: tomcatSession, Limits: Limits{Timeout: ample}}
 	for _, name := range names {

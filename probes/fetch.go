@@ -296,7 +296,7 @@ var (
 	errTooManyRedirects = errors.New("more than 5 redirects")
 )
 
-// redirect returns the URL to which resp, the answer from u, redirects. next is nil if
+// redirect returns the URL to which resp, the answer from address, redirects. next is nil if
 // there is no redirect or it leads to another host. shown is the target for people.
 func (c *Client) redirect(address *url.URL, resp *http.Response) (next *url.URL, shown string) {
 	switch resp.StatusCode {

@@ -86,7 +86,7 @@ func (j *Jar) set(h jarCookie, now time.Time) {
 	j.jar.SetCookies(h.url, []*http.Cookie{h.cookie})
 }
 
-// replaces reports whether h replaces an older cookie.
+// replaces reports whether the cookie replaces an older one.
 func (j jarCookie) replaces(old jarCookie) bool {
 	return j.cookie.Name == old.cookie.Name && j.url.Host == old.url.Host && j.path() == old.path() &&
 		strings.EqualFold(j.cookie.Domain, old.cookie.Domain)

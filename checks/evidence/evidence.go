@@ -156,7 +156,7 @@ type Rotation struct {
 	Words string             // of the deciding source
 }
 
-// Out reports whether new clients are kept away from the node.
+// out reports whether new clients are kept away from the node.
 func (r Rotation) out() bool { return Out(r.State) }
 
 // RotationOf returns the state that the records of one node agree on. The first

@@ -50,7 +50,7 @@ func (w *wireExtractor) cookie() string {
 	return w.Cookie
 }
 
-// extractor builds w, nil for nil.
+// extractor builds an extractor; nil for nil.
 func (b *builder) extractor(wire *wireExtractor, r extractorContext, at keyPath) probes.Extractor {
 	if wire == nil {
 		return nil
@@ -112,8 +112,8 @@ func (b *builder) labelsIn(charset string, labels []string) (probes.Extractor, e
 	return made, nil
 }
 
-// source builds the source of w, before anything is cut off. It returns nil and reports
-// an error if that is impossible.
+// source builds the source of an extractor, before anything is cut off. It returns nil and
+// reports an error if that is impossible.
 func (b *builder) source(wire *wireExtractor, r extractorContext, at keyPath) probes.Extractor {
 	var (
 		extractor probes.Extractor

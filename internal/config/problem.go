@@ -105,7 +105,7 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// excerpt joins the problems' excerpts by empty lines.
+// Excerpt joins the problems' excerpts by empty lines.
 func (ps Problems) Excerpt() string {
 	parts := make([]string, len(ps))
 	for i, p := range ps {

@@ -36,7 +36,7 @@ func (r *Redis) Stop() { r.endpoint.stop() }
 // Start makes the server listen again at its address.
 func (r *Redis) Start() error { return r.endpoint.start() }
 
-// Ping checks the server as the nodes do.
+// ping checks the server as the nodes do.
 func (r *Redis) ping(ctx context.Context) error {
 	conn, err := dialOn(r.endpoint.network)(ctx, "tcp", r.endpoint.address())
 	if err != nil {

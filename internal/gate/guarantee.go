@@ -17,7 +17,7 @@ type Guarantee struct {
 	Reasons  []phrase.Phrase // why it is not kept, or not known to be kept; for a number, its value
 }
 
-// broken returns p with a reason for which it is not kept.
+// broken returns the guarantee with a reason for which it is not kept.
 func (g Guarantee) broken(severity checks.Severity, reason phrase.Phrase) Guarantee {
 	if g.Kept != checks.No || severity.AtLeast(g.Severity) {
 		g.Severity = severity
@@ -27,6 +27,7 @@ func (g Guarantee) broken(severity checks.Severity, reason phrase.Phrase) Guaran
 	return g
 }
 
+// unknown returns the guarantee as not known to be kept, unless it is broken.
 func (g Guarantee) unknown(reason phrase.Phrase) Guarantee {
 	if g.Kept != checks.No {
 		g.Kept = checks.Unknown
@@ -38,7 +39,7 @@ func (g Guarantee) unknown(reason phrase.Phrase) Guarantee {
 // maxReasons limits the reasons of a guarantee.
 const maxReasons = 20
 
-// trimmed returns p with a readable number of reasons.
+// trimmed returns the guarantee with a readable number of reasons.
 func (g Guarantee) trimmed() Guarantee {
 	if more := len(g.Reasons) - maxReasons; more > 0 {
 		g.Reasons = append(slices.Clip(g.Reasons[:maxReasons]), phrase.New("and %d more like it", more))

@@ -75,7 +75,7 @@ func (t *Timeline) Add(sample Sample) {
 	*t = append(*t, SampleRun{First: sample, Last: sample, Count: 1, Requests: count(!sample.Retry), Slowest: sample.Took})
 }
 
-// extends reports whether b continues the run s.
+// extends reports whether a sample continues the run.
 func (s SampleRun) extends(sample Sample) bool {
 	switch {
 	case s.Last.Good != sample.Good:

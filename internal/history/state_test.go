@@ -215,7 +215,6 @@ func TestWriteSetThen(t *testing.T) {
 	}
 }
 
-// TestForgetOld: ended rows expire, and active ones stay.
 // TestPlacementsReplace: a placement that goes on replaces the stored one, and it is found in
 // each span that it touches.
 func TestPlacementsReplace(t *testing.T) {

@@ -103,8 +103,8 @@ type CanarySession struct {
 	Opened  time.Time
 }
 
-// NewWatcher returns a watcher of c. activeFindings are the findings that were active when the
-// state was saved.
+// NewWatcher returns a watcher of a cluster. activeFindings are the findings that were active
+// when the state was saved.
 func NewWatcher(cluster *probes.Cluster, p *Prober, o Observer, intervals Intervals, activeFindings ...checks.ActiveFinding) *Watcher {
 	if intervals.NewClients <= 0 {
 		intervals.NewClients = 2 * time.Minute

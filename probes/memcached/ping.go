@@ -19,9 +19,9 @@ import (
 //
 // Credentials are those of memcached's text protocol (option -Y). They are sent only to
 // a server that requires them, because any other server would store the password as a
-// value. The protocol sends them in clear text, so u must allow it:
-// ?allowCleartextPasswords=true. If u has no credentials and the server requires them,
-// the server is up. SASL, which needs the binary protocol, is not supported.
+// value. The protocol sends them in clear text, so the address must
+// allow it: ?allowCleartextPasswords=true. Without credentials, a server that requires them
+// is up. SASL, which needs the binary protocol, is not supported.
 func Ping(ctx context.Context, address *url.URL) error {
 	return readlimit.Run(ctx, address, func(ctx context.Context, dial readlimit.Dial) error {
 		client := memcache.NewFromSelector(server(readlimit.Address(address, "11211")))

@@ -157,7 +157,7 @@ type saslReader struct {
 	want   int    // bytes left of it
 }
 
-// Read reads from r until a message is invalid.
+// Read reads from the server until a message is invalid.
 func (s *saslReader) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	for rest := p[:n]; len(rest) > 0; {

@@ -12,7 +12,7 @@ import (
 	"stickwatch/probes/internal/tcptest"
 )
 
-// sentinel is a Sentinel that names a server as the primary m.
+// sentinel is a Sentinel that names a server as the primary.
 func sentinel(primary string) func(net.Conn) {
 	return func(conn net.Conn) {
 		for lines := bufio.NewScanner(conn); lines.Scan(); {

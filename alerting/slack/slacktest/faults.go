@@ -35,7 +35,7 @@ func (s *Server) Fail(faults ...Fault) {
 	}
 }
 
-// Mend removes all faults.
+// ClearFaults removes all faults.
 func (s *Server) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
