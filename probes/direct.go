@@ -45,20 +45,30 @@ func (c *Cluster) ClientPath() string {
 func Direct(ctx context.Context, c *Cluster, n Node) (obs NodeObservation) {
 	began := time.Now()
 	client := NewClient(c.NodeTarget(n))
-	defer func() {
-		if obs.Label == "" {
-			obs.LastLabel = c.Limiter.lastLabel(n.ID)
-		}
-	}()
-	err := panics.Catch(panics.Probe, func() { obs = direct(ctx, c, n, client) })
-	if err == nil {
-		return obs
+	if err := panics.Catch(panics.Probe, func() { obs = direct(ctx, c, n, client) }); err != nil {
+		obs = client.failedNode(ctx, c, n, began, err)
 	}
-	obs = NodeObservation{
-		Node: n.ID, Primary: client.failed(ctx, pageRequest{path: c.PrimaryPath()}, began, err), Pages: client.failedPages(ctx, c, began, err),
+	if obs.Label == "" {
+		obs.LastLabel = c.Limiter.lastLabel(n.ID)
 	}
-	if c.Session != nil {
-		session := client.failed(ctx, pageRequest{path: c.Session.Path}, began, err)
+	return obs
+}
+
+// Unanswered returns the observation of a node whose direct requests timed out, of which the first was sent at began.
+func Unanswered(c *Cluster, n Node, began time.Time) NodeObservation {
+	err := stageError{error: context.DeadlineExceeded, stage: stageWaiting}
+	obs := NewClient(c.NodeTarget(n)).failedNode(context.Background(), c, n, began, err)
+	obs.LastLabel = c.Limiter.lastLabel(n.ID)
+	return obs
+}
+
+// failedNode returns the observation of a node of which all direct requests failed with err.
+func (c *Client) failedNode(ctx context.Context, cluster *Cluster, n Node, began time.Time, err error) NodeObservation {
+	obs := NodeObservation{
+		Node: n.ID, Primary: c.failed(ctx, pageRequest{path: cluster.PrimaryPath()}, began, err), Pages: c.failedPages(ctx, cluster, began, err),
+	}
+	if cluster.Session != nil {
+		session := c.failed(ctx, pageRequest{path: cluster.Session.Path}, began, err)
 		obs.Session = &session
 	}
 	return obs

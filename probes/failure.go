@@ -22,8 +22,10 @@ type stageError struct {
 	answering bool   // the first byte of the answer had arrived
 }
 
-// stageLookup is the stage in which a timeout is one of the resolver.
-const stageLookup = "looking up the name"
+const (
+	stageLookup  = "looking up the name" // a timeout in it is one of the resolver
+	stageWaiting = "waiting for an answer"
+)
 
 func (e stageError) Unwrap() error { return e.error }
 

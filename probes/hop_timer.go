@@ -122,7 +122,7 @@ func (t *hopTimer) stage() string {
 	case !t.firstByte.IsZero():
 		return "reading the answer"
 	case !t.written.IsZero():
-		return "waiting for an answer"
+		return stageWaiting
 	case !t.usable.IsZero():
 		return "sending the request"
 	case t.connected:

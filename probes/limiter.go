@@ -228,6 +228,19 @@ func (l *Limiter) Hanging() bool {
 	return false
 }
 
+// Repeats reports whether a request to a node itself timed out because of other requests of stickwatch, as it seems,
+// and is or will be sent again alone.
+func (l *Limiter) Repeats(node string) bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	repeats := func(p *permit) bool { return p.node == node && p.direct && p.alone && !p.apart }
+	n := l.node(node)
+	return slices.ContainsFunc(l.waiting, repeats) || n != nil && slices.ContainsFunc(n.inFlight, repeats)
+}
+
 // retransmitTime is a time within which TCP has sent a packet again that was lost once.
 const retransmitTime = 1500 * time.Millisecond
 

@@ -315,6 +315,56 @@ func TestLimiterPausingNode(t *testing.T) {
 	})
 }
 
+// TestLimiterAloneBesideSlowNode: a request that waits to be alone, while a slow node answers another one, delays
+// none for the other nodes for longer than a second.
+func TestLimiterAloneBesideSlowNode(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 2, 4*time.Second)
+		ask := func(r admissionRequest, node string) (took time.Duration) {
+			began := time.Now()
+			a.ask(t.Context(), r, node)
+			return time.Since(began)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { ask(admissionRequest{node: "node2", direct: true}, "node2") })
+		synctest.Wait()
+		a.work = func() time.Duration { return time.Millisecond }
+		wg.Go(func() {
+			if took := ask(admissionRequest{alone: true}, "node1"); took < 4*time.Second {
+				t.Errorf("a request that must be alone took %s, want it to wait for the answer of node2", took)
+			}
+		})
+		synctest.Wait()
+		if took := ask(admissionRequest{node: "node1"}, "node1"); took > time.Second+2*time.Millisecond {
+			t.Errorf("a request to node1 took %s", took)
+		}
+		wg.Wait()
+	})
+}
+
+// TestLimiterRepeats: a request to a node itself that timed out behind others, and is sent again alone, is a repeat
+// until it ends.
+func TestLimiterRepeats(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAnswerer(DefaultBudget, 2, 4*time.Second)
+		check := func(want bool) {
+			t.Helper()
+			if synctest.Wait(); a.limiter.Repeats("node1") != want || a.limiter.Repeats("node2") {
+				t.Errorf("got %t after %s, want %t, and none at node2", !want, time.Since(a.began), want)
+			}
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { a.ask(t.Context(), admissionRequest{node: "node1", direct: true}, "node1") })
+		check(false)
+		wg.Go(func() { a.ask(t.Context(), admissionRequest{node: "node1", direct: true, alone: true}, "node1") })
+		check(true)
+		time.Sleep(5 * time.Second) // it was sent after the answer to the first one
+		check(true)
+		wg.Wait()
+		check(false)
+	})
+}
+
 // TestLimiterSlowNodeUnnamed: a slow answer whose node is unknown is evidence about the nodes that are slow.
 func TestLimiterSlowNodeUnnamed(t *testing.T) {
 	bubble(t, func(t *testing.T) {

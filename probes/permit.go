@@ -23,6 +23,9 @@ func (p *permit) hasCapacity(now time.Time) (ok bool, when time.Time) {
 // others would wait for no reason. A silent request to a node itself does not count
 // against a permit that may arrive at another node.
 func (s *scope) hasCapacity(p *permit, now time.Time) (ok bool, when time.Time) {
+	if p.alone {
+		return s.idle(now)
+	}
 	counted, bounded, exclusive, silent := 0, 0, false, false
 	for _, q := range s.inFlight {
 		if until := q.startedAt.Add(s.limit.countsFor(q.kind)); now.Before(until) {
@@ -39,10 +42,18 @@ func (s *scope) hasCapacity(p *permit, now time.Time) (ok bool, when time.Time) 
 		}
 		bounded++
 	}
-	if p.alone {
-		return len(s.inFlight) == 0, time.Time{}
-	}
 	return (silent || !exclusive && counted < s.limit.current) && bounded < s.limit.maximum, when
+}
+
+// idle reports whether no request is in flight. If not, it returns when one that is becomes one that takes long
+// (see waitsFor); zero: all do already.
+func (s *scope) idle(now time.Time) (ok bool, when time.Time) {
+	for _, q := range s.inFlight {
+		if long := q.startedAt.Add(unansweredAfter); long.After(now) && (when.IsZero() || long.Before(when)) {
+			when = long
+		}
+	}
+	return len(s.inFlight) == 0, when
 }
 
 // rateAllowsAt returns the time from which the rates of all nodes of p allow it.
@@ -58,13 +69,27 @@ func (p *permit) rateAllowsAt(now time.Time) time.Time {
 	return latest
 }
 
-// waitsFor returns those of the nodes that pause, if p waits for such a pause, else all of them.
+// waitsFor returns those of the nodes that are slow, if p waits for their pauses, or, to be alone, for requests that
+// take long; else all of them.
 func (p *permit) waitsFor(nodes []*limitedNode, now time.Time) []*limitedNode {
-	pausing := slices.DeleteFunc(slices.Clone(nodes), func(n *limitedNode) bool { return !n.notBefore.After(now) })
-	if p.alone || p.apart || len(pausing) == 0 {
+	if p.apart {
 		return nodes
 	}
-	return pausing
+	var slow []*limitedNode
+	for _, n := range nodes {
+		if n.notBefore.After(now) {
+			slow = append(slow, n)
+		}
+		for _, q := range n.inFlight {
+			if took := now.Sub(q.startedAt); p.alone && took >= unansweredAfter {
+				slow = append(slow, asSlow(q.nodes, took)...)
+			}
+		}
+	}
+	if len(slow) == 0 {
+		return nodes
+	}
+	return slow
 }
 
 // scopes returns the groups of requests that p may delay, and that may delay p.

@@ -117,19 +117,25 @@ func (p *canaryPool) runRound(ctx context.Context, before *followUpBatch, return
 				canary.Return(ctx)
 			}
 		}
-		for range canary.returnsUntil(ctx, asked, every) {
+		for range p.returnsUntil(ctx, canary, asked, every) {
 		}
 	})
 	wg.Wait()
 }
 
-// returnsUntil sends further requests of a canary, unless one has timed out, until asked is closed; every is the
-// usual time between two, 0: none. A slow node gets fewer, which would delay those of the round.
-func (c *pooledCanary) returnsUntil(ctx context.Context, asked <-chan struct{}, every time.Duration) iter.Seq[probes.Exchange] {
-	return func(yield func(probes.Exchange) bool) {
-		for pause := every; every > 0 && !endsWithin(asked, pause) && !hung(c.Canary); {
+// returnsUntil sends further requests of a canary in turn with those of the reserve in its slot, unless one of its
+// own has timed out, until asked is closed; every is the usual time between two, 0: none. A slow node gets fewer,
+// which would delay those of the round.
+func (p *canaryPool) returnsUntil(ctx context.Context, canary *pooledCanary, asked <-chan struct{}, every time.Duration) iter.Seq2[*pooledCanary, probes.Exchange] {
+	return func(yield func(*pooledCanary, probes.Exchange) bool) {
+		reserveNext := true
+		for pause := every; every > 0 && !endsWithin(asked, pause) && !hung(canary.Canary); reserveNext = !reserveNext {
+			next := canary
+			if reserve := p.pausedLongest()[canary.slot]; reserveNext && reserve != nil && !hung(reserve.Canary) {
+				next = reserve
+			}
 			began := time.Now()
-			if !yield(c.Return(ctx)) {
+			if !yield(next, next.Return(ctx)) {
 				return
 			}
 			pause = max(every, min(time.Since(began), 3*every))
@@ -306,18 +312,23 @@ func reserveOf(c *probes.Cluster) int {
 }
 
 // reserveTurn returns the clients of the reserve that replace canaries in this follow-up: in every
-// second one, for each slot the client that has paused longest.
+// second one, each slot's client that has paused longest.
 func (p *canaryPool) reserveTurn() map[slot]*pooledCanary {
 	if p.followUps%2 != 0 {
 		return nil
 	}
-	replacing := make(map[slot]*pooledCanary)
+	return p.pausedLongest()
+}
+
+// pausedLongest returns the client of the reserve that has paused longest, by slot.
+func (p *canaryPool) pausedLongest() map[slot]*pooledCanary {
+	longest := make(map[slot]*pooledCanary)
 	for _, c := range p.reserve {
-		if other := replacing[c.slot]; other == nil || c.pause() > other.pause() {
-			replacing[c.slot] = c
+		if other := longest[c.slot]; other == nil || c.pause() > other.pause() {
+			longest[c.slot] = c
 		}
 	}
-	return replacing
+	return longest
 }
 
 // pause returns the time since the newest request of a canary.

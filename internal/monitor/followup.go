@@ -141,8 +141,8 @@ func (p *canaryPool) returnWhile(ctx context.Context, asking <-chan struct{}, ev
 		var wg panics.Group
 		for canary := range maps.Clone(f.waiting) {
 			wg.Go(func() {
-				for ex := range canary.returnsUntil(ctx, asking, every) {
-					f.record(canary, ex)
+				for sender, ex := range p.returnsUntil(ctx, canary, asking, every) {
+					f.record(sender, ex)
 				}
 				f.ended(canary)
 			})

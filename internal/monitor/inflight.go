@@ -81,7 +81,8 @@ func (p *partialRound) addNode(o probes.NodeObservation) {
 }
 
 // knownNodes returns the observations of all nodes; nil: not all are known. Those that were slow in the round
-// before are taken from it, until they take three times as long.
+// before are taken from it, until they take three times as long. One that has timed out has not answered, until
+// the repeat of its request shows more.
 func (p *partialRound) knownNodes(r checks.Round) (list []probes.NodeObservation) {
 	if p.nodes != nil {
 		return slices.Clone(p.nodes)
@@ -94,6 +95,8 @@ func (p *partialRound) knownNodes(r checks.Round) (list []probes.NodeObservation
 			list = append(list, p.answered[i])
 		} else if i := slices.IndexFunc(p.last, wasSlow); i >= 0 {
 			list = append(list, p.last[i])
+		} else if r.Cluster.Limiter.Repeats(n.ID) {
+			list = append(list, probes.Unanswered(r.Cluster, n, r.Started))
 		} else {
 			return nil
 		}

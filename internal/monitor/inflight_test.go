@@ -1,10 +1,14 @@
 package monitor
 
 import (
+	"net/url"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -38,4 +42,36 @@ func TestPartialRound(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPartialRoundRepeats tests that a round is judged while a request to a node that timed out behind another one is
+// sent again: the node has not answered.
+func TestPartialRoundRepeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node := probes.Node{ID: "node1", URL: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}}
+		cluster := &probes.Cluster{Nodes: []probes.Node{node}, Limits: probes.DefaultLimits, Status: new(probes.Status)}
+		cluster.Limiter = probes.NewLimiter(probes.DefaultBudget, cluster.Nodes)
+		began := time.Now()
+		send := func(times ...time.Duration) {
+			must.Succeed(t, probes.NewClient(cluster.NodeTarget(node)).Admit(t.Context(), probes.RequestSequence{Path: "/", Requests: 1}, func() bool {
+				took := times[0]
+				times = times[1:]
+				time.Sleep(took)
+				return took >= 5*time.Second
+			}))
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { send(4 * time.Second) })
+		wg.Go(func() { send(5*time.Second, time.Second) }) // it starts when the first one has waited for a second
+		for elapsed, want := range map[time.Duration]bool{5 * time.Second: false, 6500 * time.Millisecond: true} {
+			wg.Go(func() {
+				time.Sleep(elapsed)
+				r, ok := new(partialRound).round(checks.Round{Cluster: cluster, Started: began})
+				if ok != want || ok && (r.Nodes[0].Node != "node1" || checks.Up(r.Nodes[0])) {
+					t.Errorf("after %s: got %t, %+v, want %t", elapsed, ok, r.Nodes, want)
+				}
+			})
+		}
+		wg.Wait()
+	})
 }

@@ -120,7 +120,7 @@ func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *
 	wg.Wait()
 	round.Handshakes = append(round.Handshakes, atNodes...)
 	round.AcceptsAnyID = p.acceptsAnyID(ctx, cluster, canaries)
-	round.OwnerChecks = checkOwners(ctx, cluster, checks.Identify(cluster, round.Nodes), canaries)
+	round.OwnerChecks = checkOwners(ctx, round, checks.Identify(cluster, round.Nodes), canaries)
 	round.Login, round.Limited, round.Source = cluster.LoginStatus(), cluster.Limiter.Limited(), sourceState(cluster)
 	round.Evidence = evidenceReader.Read(ctx) // last, so that it covers the whole round
 	round.Duration = time.Since(round.Started)
@@ -298,14 +298,22 @@ func (p *Prober) counter(c *probes.Cluster, stage string, total int) func() {
 	}
 }
 
-// maxChecksPerOwner bounds the owner checks of one node in a round.
-const maxChecksPerOwner = 3
+// maxOwnerChecks returns how many sessions may be presented to their owner in a round. A slow one gets a single one.
+func maxOwnerChecks(round checks.Round, owner string) int {
+	if slices.ContainsFunc(round.Nodes, func(o probes.NodeObservation) bool {
+		return o.Node == owner && (!checks.Up(o) || o.Primary.Timing.Total > time.Second)
+	}) {
+		return 1
+	}
+	return 3
+}
 
 // checkOwners presents sessions that were lost, or answered by another node, directly to the
 // nodes that opened them. If the node still knows the session, the balancer sent the client
 // elsewhere; if not, the node restarted. Only the sticky policy needs this check: under other
 // policies, any loss is a fault.
-func checkOwners(ctx context.Context, cluster *probes.Cluster, identity checks.Identity, canaries []*probes.Canary) []probes.OwnerCheck {
+func checkOwners(ctx context.Context, round checks.Round, identity checks.Identity, canaries []*probes.Canary) []probes.OwnerCheck {
+	cluster := round.Cluster
 	if cluster.Session == nil || cluster.Session.Policy != probes.PolicySticky {
 		return nil
 	}
@@ -317,7 +325,7 @@ func checkOwners(ctx context.Context, cluster *probes.Cluster, identity checks.I
 		trace := canary.Trace()
 		owner := identity.NodeOf(trace.OpenerLabel)
 		at := slices.IndexFunc(cluster.Nodes, func(n probes.Node) bool { return n.ID == owner })
-		if at < 0 || asked[owner] >= maxChecksPerOwner || !movedOrLost(trace, identity) {
+		if at < 0 || asked[owner] >= maxOwnerChecks(round, owner) || !movedOrLost(trace, identity) {
 			continue
 		}
 		asked[owner]++

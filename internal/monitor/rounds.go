@@ -275,7 +275,7 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUpBatch, retur
 	}
 	identity := checks.Identify(w.cluster, round.Nodes)
 	w.whileReturning(ctx, func() {
-		round.OwnerChecks = append(round.OwnerChecks, checkOwners(ctx, w.cluster, identity, w.canaryPool.clients())...)
+		round.OwnerChecks = append(round.OwnerChecks, checkOwners(ctx, round, identity, w.canaryPool.clients())...)
 		round.OwnerChecks = append(round.OwnerChecks, checkKept(ctx, w.cluster, identity, round.OwnerChecks, w.canaryPool.canaries)...)
 	})
 	if w.discardIfStopped(ctx) {

@@ -204,11 +204,14 @@ func (t *traceDriver) newClient(c client) *probes.Canary {
 
 // withSyntheticAddresses assigns an address to each client without a key, if the balancer
 // takes addresses from a header. Otherwise a balancer with a table of client addresses would
-// treat all of them as one client.
+// treat all of them as one client. The addresses are consecutive from a random one on: a balancer that takes
+// them modulo the number of its nodes gives each node some, and when that number changes, it does not move the clients
+// of earlier rounds all or none.
 func (t *traceDriver) withSyntheticAddresses(clients []client) []client {
 	if t.cluster.Balancer.HashesClients() || t.cluster.Balancer.ClientIPHeader == "" || t.cluster.Session == nil {
 		return clients
 	}
+	t.opened.Add(rand.Int64N(maxAddressesSkipped))
 	out := slices.Clone(clients)
 	for i := range out {
 		if out[i].key == "" {
@@ -218,6 +221,9 @@ func (t *traceDriver) withSyntheticAddresses(clients []client) []client {
 	}
 	return out
 }
+
+// maxAddressesSkipped makes the first address random modulo each number of nodes up to six.
+const maxAddressesSkipped = 60
 
 // syntheticAddress returns the address of the nth client, in the range that RFC 2544 reserves
 // for benchmarks. Consecutive addresses differ in their networks, for hashes of networks, and
