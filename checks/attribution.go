@@ -127,7 +127,7 @@ func (att *attribution) lostWithNode(a *answer) bool {
 // all are known by name, or one of them is down.
 func (att *attribution) isGone(node string) bool {
 	if IsUnlisted(node) {
-		return att.outcomes.allNamed || slices.ContainsFunc(att.nodes.enabled, func(o probes.NodeObservation) bool { return !att.nodes.up[o.Node] })
+		return len(att.outcomes.unnamed) == 0 || slices.ContainsFunc(att.nodes.enabled, func(o probes.NodeObservation) bool { return !att.nodes.up[o.Node] })
 	}
 	return node != "" && !att.nodes.ready(node)
 }

@@ -117,7 +117,7 @@ func (rem *remaps) findRemap() *observedRemap {
 		switch {
 		case switched:
 			r.unlisted++
-		case settled && rem.outcomes.isUnlistedLabel(trace.First().Label) && !IsUnlisted(a.servingNode) && len(rem.timeline.nodesDisruptedAt(a.At)) == 0:
+		case settled && !IsUnlisted(a.servingNode) && rem.cameFromUnlisted(a):
 			r.returned++
 		}
 		nodes[trace.holder] = true
@@ -276,6 +276,24 @@ func (oc *outcomes) unlistedAnswer(since time.Time) bool {
 	return slices.ContainsFunc(oc.allAnswers, func(a *answer) bool { return IsUnlisted(a.servingNode) && !a.At.Before(since) })
 }
 
+// cameFromUnlisted reports whether the client of an answer came from a node that is not listed: each listed one is
+// known by another name and was not disrupted meanwhile, or had been down for long when that node last answered.
+func (rem *remaps) cameFromUnlisted(a *answer) bool {
+	label, kept, identity := a.trace.First().Label, a.sinceLastKept().From, rem.nodes.identity
+	if label == "" || identity.NodeOf(label) != "" || identity.Ambiguous(label) {
+		return false
+	}
+	mayBeIt := func(id string) bool {
+		disruptions := rem.timeline.nodeTimelines[id].Disruptions
+		wasDown := slices.ContainsFunc(disruptions, func(d Disruption) bool {
+			return d.failed() && d.From.Add(longDown).Before(kept) && !d.To.Before(kept)
+		})
+		disrupted := slices.ContainsFunc(disruptions, func(d Disruption) bool { return d.covers(a.At, rem.timeline.consequencesFor) })
+		return !wasDown && (disrupted || slices.Contains(rem.outcomes.unnamed, id))
+	}
+	return len(rem.nodes.disruptable(mayBeIt)) == 0
+}
+
 // rehashedAt reports whether the balancer may have placed the clients of all nodes anew
 // because one had just left or returned.
 func (rem *remaps) rehashedAt(at time.Time) bool {
@@ -296,9 +314,7 @@ func (r *Round) knownByHolder(tr *trace) bool {
 // sent no other request in this round. A client that was rehashed may be back: nodes
 // restart within a moment.
 //
-// Nodes that are not listed count as one: after the whole list was replaced, the
-// balancer's cookie of such a client names a server that the balancer does not know, and
-// each request is placed anew.
+// After the whole list was replaced, its new nodes count as one: see placedAnew.
 func (rem *remaps) movedForGood(tr *trace) (first *answer, settled bool) {
 	var last *answer
 	for _, a := range tr.allAnswers() {
@@ -309,7 +325,7 @@ func (rem *remaps) movedForGood(tr *trace) (first *answer, settled bool) {
 			first = nil
 		case first == nil:
 			first, last = a, a
-		case a.servingNode != first.servingNode && !(IsUnlisted(a.servingNode) && IsUnlisted(first.servingNode)):
+		case a.servingNode != first.servingNode && !placedAnew(tr.holder, first.servingNode, a.servingNode):
 			return nil, false
 		default:
 			last = a
@@ -325,6 +341,12 @@ func (rem *remaps) movedForGood(tr *trace) (first *answer, settled bool) {
 		return first, last != first || len(tr.answers) <= 1
 	}
 	return nil, false
+}
+
+// placedAnew reports whether two nodes that answered a holder's client may both be of another list than the holder: the
+// balancer's cookie of the client then names a server that the balancer does not know, and each request is placed anew.
+func placedAnew(holder, first, next string) bool {
+	return IsUnlisted(first) == IsUnlisted(next) && (IsUnlisted(first) || IsUnlisted(holder))
 }
 
 // movedByDisruption reports whether a disruption since the last answer of a client's

@@ -32,7 +32,7 @@ type outcomes struct {
 	round *Round
 	nodes *nodeStates
 
-	allNamed     bool      // every node is known by the name that its answers give
+	unnamed      []string  // ids of the nodes that are not known by the name that their answers give
 	traffic                // through all addresses of the balancer, in this round
 	allAnswers   []*answer // those of this round, and earlier ones to sessions that are carried over rounds
 	frontends    []frontend
@@ -44,7 +44,7 @@ type outcomes struct {
 // readTraces returns the second stage of a round.
 func readTraces(nodes *nodeStates) *outcomes {
 	oc := &outcomes{round: nodes.round, nodes: nodes, lastAnswerAt: make(map[nodeAtAddress]time.Time)}
-	oc.allNamed = oc.everyNodeNamed()
+	oc.unnamed = oc.unnamedNodes()
 	for _, w := range oc.round.Traces {
 		t := oc.resolve(w)
 		oc.add(t)
@@ -59,9 +59,9 @@ func readTraces(nodes *nodeStates) *outcomes {
 	return oc
 }
 
-// everyNodeNamed reports whether every node reported its label when asked directly,
-// or answered under a name that is known to be its own.
-func (oc *outcomes) everyNodeNamed() bool {
+// unnamedNodes returns the nodes that did not report their label when asked directly, and did not answer under a
+// name that is known to be their own.
+func (oc *outcomes) unnamedNodes() []string {
 	met := make(map[string]bool)
 	for _, w := range oc.round.Traces {
 		for _, s := range w.Steps {
@@ -70,8 +70,7 @@ func (oc *outcomes) everyNodeNamed() bool {
 			}
 		}
 	}
-	unnamed := oc.round.nodesWhere(func(id string) bool { return oc.nodes.identity.reported[id] == "" && !met[id] })
-	return len(unnamed) == 0
+	return oc.round.nodesWhere(func(id string) bool { return oc.nodes.identity.reported[id] == "" && !met[id] })
 }
 
 func (t *traffic) add(tr *trace) {
@@ -273,7 +272,7 @@ func (ns *nodeStates) otherLabel(tr *trace, label string) string {
 // isUnlistedLabel reports whether a label belongs to no listed node. It is false while
 // some listed node is not known by name: the label may be its own.
 func (oc *outcomes) isUnlistedLabel(label string) bool {
-	return label != "" && oc.allNamed && oc.nodes.identity.NodeOf(label) == "" && !oc.nodes.identity.Ambiguous(label)
+	return label != "" && len(oc.unnamed) == 0 && oc.nodes.identity.NodeOf(label) == "" && !oc.nodes.identity.Ambiguous(label)
 }
 
 // A frontend is one address of the balancer. Each address is judged as a balancer of
