@@ -117,7 +117,7 @@ func (o options) readPages(ctx context.Context, d *daemon, names []string, past 
 }
 
 // processor returns the processor time of the daemon so far, of which a busy machine takes nothing; 0 where
-// the system does not tell.
+// the system does not report.
 func (d *daemon) processor() (total time.Duration) {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", d.cmd.Process.Pid))
 	for _, thread := range threads {

@@ -1,7 +1,7 @@
 // Package fleet shares the clusters of a configuration out to several instances of stickwatch, with
 // a history in PostgreSQL and nothing else.
 //
-// Each instance tells the database every two seconds that it is alive. The clusters of an instance
+// Each instance records in the database every two seconds that it is alive. The clusters of an instance
 // that is not heard of for eight seconds are free. Rendezvous hashing of the live instances says who
 // takes a free cluster, and who should have it: an instance gives a cluster away, few at a time, if
 // another one should have it. The database decides who was first, and its clock decides when a lease

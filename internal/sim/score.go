@@ -121,7 +121,7 @@ func (r Result) scoreHarm(score *Score, h harm, alerts []alert) {
 		}
 	}
 	if delay < 0 {
-		return // the summary of a deployment tells it
+		return // the summary of a deployment reports it
 	}
 	score.Delays = append(score.Delays, delay)
 	if delay > maxDelay {
@@ -152,7 +152,7 @@ func (r Result) answers(a alert, o Operation) bool {
 }
 
 // sumsUp reports whether an alert is the summary of an announced deployment within whose time, or grace
-// period, something began: nothing tells it from the deployment's own restarts.
+// period, something began: nothing distinguishes it from the deployment's own restarts.
 func (r Result) sumsUp(a alert, began time.Duration) bool {
 	const grace = 30 * time.Second
 	return a.summary && slices.ContainsFunc(r.Schedule.Operations, func(deployment Operation) bool {

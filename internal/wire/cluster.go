@@ -186,7 +186,7 @@ type Fleet struct {
 // An Instance is an instance of a fleet.
 type Instance struct {
 	Name     string    `json:"name"`
-	Site     string    `json:"site"` // "": not told
+	Site     string    `json:"site"` // "": not given
 	Version  string    `json:"version"`
 	State    string    `json:"state"`    // alive, draining, impaired (it cannot probe) or gone
 	Clusters int       `json:"clusters"` // that it watches
