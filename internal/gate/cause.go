@@ -112,8 +112,8 @@ func (j *judge) emptyBeforeOutage(move Move) bool {
 // answeredIn reports whether a node answered a client of ours through the balancer within a span.
 func (j *judge) answeredIn(node string, span checks.Span) bool {
 	return slices.ContainsFunc(slices.Concat(j.Sessions, j.NewClients), func(client WatchedClient) bool {
-		return slices.ContainsFunc(client.Timeline, func(s SampleRun) bool {
-			return s.First.Good && j.nodeOf(s.First.Label) == node && s.First.At.Before(span.To) && s.Last.Done().After(span.From)
+		return slices.ContainsFunc(client.Timeline, func(run SampleRun) bool {
+			return run.First.Good && j.nodeOf(run.First.Label) == node && run.First.At.Before(span.To) && run.Last.Done().After(span.From)
 		})
 	})
 }
@@ -154,16 +154,16 @@ func (j *judge) newClientsElsewhere(node, frontend string, moment time.Time) int
 // one. Those that the node missed in the same run just before the moment count as well.
 func (j *judge) countMissed(t Timeline, node string, moment time.Time) int {
 	met, count := false, 0
-	for _, s := range t {
-		by := j.nodeOf(s.First.Label)
+	for _, run := range t {
+		by := j.nodeOf(run.First.Label)
 		switch {
-		case !s.First.Good || by == "":
-		case s.First.At.Before(moment) && (by == node || s.Last.At.Before(moment)):
+		case !run.First.Good || by == "":
+		case run.First.At.Before(moment) && (by == node || run.Last.At.Before(moment)):
 			met = met || by == node // new clients may notice an ejection before the session does
 		case by == node:
 			return count
 		case met:
-			count += s.Count
+			count += run.Count
 		}
 	}
 	return count

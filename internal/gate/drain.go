@@ -28,8 +28,8 @@ func (j *judge) drainKeepsSessions(node string, moves []Move) Guarantee {
 	}
 	held := false
 	for _, client := range j.Sessions {
-		for _, s := range client.Timeline {
-			held = held || (s.First.Good && j.nodeOf(s.First.Label) == node)
+		for _, run := range client.Timeline {
+			held = held || (run.First.Good && j.nodeOf(run.First.Label) == node)
 		}
 	}
 	if !held {
@@ -50,10 +50,10 @@ func (j *judge) drainStopsNewClients(node string) Guarantee {
 		}
 		drainEvidence = new(phrase.Quote(s.Text))
 		for _, client := range j.NewClients {
-			for _, t := range client.Timeline {
-				inside := t.First.Good && t.First.At.After(s.From) && t.Last.Done().Before(s.To)
-				if inside && j.nodeOf(t.First.Label) == node {
-					guarantee = guarantee.broken(checks.Critical, phrase.New("%s: a new client was sent to %s, while %s", t.First.At, node, s.Text))
+			for _, run := range client.Timeline {
+				inside := run.First.Good && run.First.At.After(s.From) && run.Last.Done().Before(s.To)
+				if inside && j.nodeOf(run.First.Label) == node {
+					guarantee = guarantee.broken(checks.Critical, phrase.New("%s: a new client was sent to %s, while %s", run.First.At, node, s.Text))
 				}
 			}
 		}
@@ -84,10 +84,10 @@ func (s BalancerState) draining() bool {
 }
 
 // A newClientGap is the longest period in which new clients were answered, and none of
-// them by a certain node.
+// them by one node.
 type newClientGap struct {
-	met    bool      // at another time the node answered a new client
-	missed int       // number of new clients; certain: one of them must have been sent to the node
+	met    bool      // the node answered a new client before or after the gap
+	missed int       // count, or certain: one of them must have been sent to the node
 	count  int       // number of new clients answered elsewhere
 	last   time.Time // end of the node's last answer before the gap; zero: there was none
 	until  time.Time // the node's next answer after the gap; zero: there was none
@@ -106,20 +106,20 @@ func (n newClientGap) describe() phrase.Phrase {
 // and until the earliest of all addresses. It returns false if no address can show one.
 func (j *judge) weakestGap(node string) (all newClientGap, ok bool) {
 	for _, client := range j.NewClients {
-		a := j.longestGapOf(client, node)
-		if !a.met && !j.canObserve(client, node) {
+		gap := j.longestGapOf(client, node)
+		if !gap.met && !j.canObserve(client, node) {
 			continue
 		}
-		if !ok || a.missed < all.missed {
-			all.missed, all.count = a.missed, a.count
+		if !ok || gap.missed < all.missed {
+			all.missed, all.count = gap.missed, gap.count
 		}
-		if a.last.After(all.last) {
-			all.last = a.last
+		if gap.last.After(all.last) {
+			all.last = gap.last
 		}
-		if all.until.IsZero() || (!a.until.IsZero() && a.until.Before(all.until)) {
-			all.until = a.until
+		if all.until.IsZero() || (!gap.until.IsZero() && gap.until.Before(all.until)) {
+			all.until = gap.until
 		}
-		all.met, ok = all.met || a.met, true
+		all.met, ok = all.met || gap.met, true
 	}
 	return all, ok
 }
@@ -135,28 +135,28 @@ func (j *judge) canObserve(client WatchedClient, node string) bool {
 // longestGapOf returns the longest gap of a node in the timeline of new clients, the
 // newest of equal ones.
 func (j *judge) longestGapOf(client WatchedClient, node string) newClientGap {
-	list := []newClientGap{{}}
+	gaps := []newClientGap{{}}
 	met := false
-	for _, s := range client.Timeline {
-		now := &list[len(list)-1]
-		switch by := j.nodeOf(s.First.Label); {
-		case !s.First.Good || by == "":
+	for _, run := range client.Timeline {
+		current := &gaps[len(gaps)-1]
+		switch by := j.nodeOf(run.First.Label); {
+		case !run.First.Good || by == "":
 		case by == node:
-			now.until, met = s.First.At, true
-			list = append(list, newClientGap{last: s.Last.Done()})
+			current.until, met = run.First.At, true
+			gaps = append(gaps, newClientGap{last: run.Last.Done()})
 		default:
-			now.count += s.Count
+			current.count += run.Count
 		}
 	}
 	_, outAtEnd := j.outAtEnd(node)
-	for i := range list {
-		gap := &list[i]
+	for i := range gaps {
+		gap := &gaps[i]
 		gap.missed = gap.count
 		if client.TargetNode == node && gap.count > 1 || outAtEnd && gap.until.IsZero() && gap.count > 0 {
 			gap.missed = certain
 		}
 	}
-	longest := slices.MaxFunc(list, func(a, b newClientGap) int {
+	longest := slices.MaxFunc(gaps, func(a, b newClientGap) int {
 		return cmp.Or(cmp.Compare(a.missed, b.missed), cmp.Compare(a.count, b.count), a.last.Compare(b.last))
 	})
 	longest.met = met
@@ -220,14 +220,14 @@ func (j *judge) drainProgress(node string) phrase.Phrase {
 // lastAnswerIn returns the end of the node's last answer to an own session within a
 // span; zero: there was none. stays reports whether no other node answered since.
 func (j *judge) lastAnswerIn(client WatchedClient, node string, span checks.Span) (last time.Time, stays bool) {
-	for _, s := range client.Timeline {
-		by := j.nodeOf(s.First.Label)
+	for _, run := range client.Timeline {
+		by := j.nodeOf(run.First.Label)
 		switch {
-		case !s.First.Good || by == "" || s.First.At.After(span.To):
+		case !run.First.Good || by == "" || run.First.At.After(span.To):
 		case by != node:
 			stays = false
-		case s.Last.Done().After(span.From):
-			last, stays = s.Last.Done(), true
+		case run.Last.Done().After(span.From):
+			last, stays = run.Last.Done(), true
 		}
 	}
 	return last, stays

@@ -73,9 +73,9 @@ func TestEmptied(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.limits.Drain, tt.method, tt.lasted = "node1", probes.MethodRoundRobin, 10*time.Second
 			r := tt.judged(t)
-			p := r.Guarantees[len(r.Guarantees)-1]
-			if p.Kept != checks.Yes || p.Reasons[0].String() != tt.want {
-				t.Errorf("got %s, %q, want yes and %q", p.Kept, p.Reasons, tt.want)
+			guarantee := r.Guarantees[len(r.Guarantees)-1]
+			if guarantee.Kept != checks.Yes || guarantee.Reasons[0].String() != tt.want {
+				t.Errorf("got %s, %q, want yes and %q", guarantee.Kept, guarantee.Reasons, tt.want)
 			}
 		})
 	}

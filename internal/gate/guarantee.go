@@ -67,12 +67,12 @@ func (j *judge) guarantees(report Report) []Guarantee {
 	if j.limits.Drain != "" {
 		list = append(list, j.drainGuarantees(report.Moves)...)
 	}
-	list = slices.DeleteFunc(list, func(p Guarantee) bool {
-		insisted := j.limits.NoLoss && (p.Code == checks.SessionLost || p.Code == checks.SessionRollback)
-		return p.Code != "" && slices.Contains(j.limits.Ignore, p.Code) && !insisted
+	list = slices.DeleteFunc(list, func(guarantee Guarantee) bool {
+		insisted := j.limits.NoLoss && (guarantee.Code == checks.SessionLost || guarantee.Code == checks.SessionRollback)
+		return guarantee.Code != "" && slices.Contains(j.limits.Ignore, guarantee.Code) && !insisted
 	})
-	for i, p := range list {
-		list[i] = p.trimmed()
+	for i, guarantee := range list {
+		list[i] = guarantee.trimmed()
 	}
 	return list
 }
@@ -85,64 +85,64 @@ func newGuarantee(name phrase.Phrase, code checks.Code) Guarantee {
 // warning, unless the limits allow none: users lost their session even if it was not
 // guaranteed.
 func (j *judge) sessionsKept(moves []Move) Guarantee {
-	p := newGuarantee(phrase.New("no session is lost"), checks.SessionLost)
+	guarantee := newGuarantee(phrase.New("no session is lost"), checks.SessionLost)
 	for _, m := range moves {
 		switch {
 		case m.SessionOutcome != probes.SessionLost:
 		case m.Allowed && !j.limits.NoLoss:
-			p = p.broken(checks.Warning, m.Explained())
+			guarantee = guarantee.broken(checks.Warning, m.Explained())
 		default:
-			p = p.broken(checks.Critical, m.Explained())
+			guarantee = guarantee.broken(checks.Critical, m.Explained())
 		}
 	}
-	return p
+	return guarantee
 }
 
 // sessionsCurrent checks that a session contains the value that was written last.
 func (j *judge) sessionsCurrent(moves []Move) Guarantee {
-	p := newGuarantee(phrase.New("sessions keep what they hold"), checks.SessionRollback)
+	guarantee := newGuarantee(phrase.New("sessions keep what they hold"), checks.SessionRollback)
 	if s := j.Cluster.Session; s.Write == "" {
-		p.Reasons = []phrase.Phrase{phrase.New("the application stores no values: only ids were compared")}
+		guarantee.Reasons = []phrase.Phrase{phrase.New("the application stores no values: only ids were compared")}
 	}
 	for _, m := range moves {
 		if m.SessionOutcome == probes.SessionStale {
-			p = p.broken(checks.Critical, m.Explained())
+			guarantee = guarantee.broken(checks.Critical, m.Explained())
 		}
 	}
-	return p
+	return guarantee
 }
 
 // clientsSticky checks that the balancer keeps clients on their node while it is
 // healthy. A client that moves once, as when the list of servers changes, is a warning.
 func (j *judge) clientsSticky(moves []Move) Guarantee {
-	p := newGuarantee(phrase.New("sessions stay while their node is healthy"), checks.SessionDrift)
+	guarantee := newGuarantee(phrase.New("sessions stay while their node is healthy"), checks.SessionDrift)
 	for _, m := range moves {
 		switch {
 		case !m.Moved() || m.Cause != CauseUnexplained:
 		case m.drifts:
-			p = p.broken(checks.Critical, m.Explained())
+			guarantee = guarantee.broken(checks.Critical, m.Explained())
 		default:
-			p = p.broken(checks.Warning, m.Explained())
+			guarantee = guarantee.broken(checks.Warning, m.Explained())
 		}
 	}
-	return p
+	return guarantee
 }
 
 // requestsServed checks that requests are answered. The limits define the tolerated
 // duration of an outage; without a limit, any outage is a warning.
 func (j *judge) requestsServed(name phrase.Phrase, o Outage) Guarantee {
-	p := newGuarantee(name, "")
+	guarantee := newGuarantee(name, "")
 	limit := j.limits.MaxOutage
 	switch {
 	case o.IsZero():
 	case limit == nil:
-		p = p.broken(checks.Warning, o.Describe())
+		guarantee = guarantee.broken(checks.Warning, o.Describe())
 	case o.AtMost() > *limit:
-		p = p.broken(checks.Critical, phrase.New("%s; %s is put up with", o.Describe(), *limit))
+		guarantee = guarantee.broken(checks.Critical, phrase.New("%s; %s is put up with", o.Describe(), *limit))
 	default:
-		p.Reasons = []phrase.Phrase{phrase.New("%s; %s is put up with", o.Describe(), *limit)}
+		guarantee.Reasons = []phrase.Phrase{phrase.New("%s; %s is put up with", o.Describe(), *limit)}
 	}
-	return p
+	return guarantee
 }
 
 // String returns Explained in English.

@@ -118,9 +118,9 @@ func (j *judge) outagesOf(client WatchedClient) []Outage {
 	list := client.Timeline.outages(j.To)
 	for i := range list {
 		list[i].Node = client.TargetNode
-		for _, s := range client.Timeline {
-			if s.First.Good && s.First.At.Before(list[i].FirstBad) {
-				list[i].Node = cmp.Or(j.nodeOf(s.First.Label), list[i].Node)
+		for _, run := range client.Timeline {
+			if run.First.Good && run.First.At.Before(list[i].FirstBad) {
+				list[i].Node = cmp.Or(j.nodeOf(run.First.Label), list[i].Node)
 			}
 		}
 	}
@@ -145,9 +145,9 @@ func (j *judge) doubts() []phrase.Phrase {
 	}
 	met := make(map[string]bool)
 	for _, client := range j.Sessions {
-		for _, s := range client.Timeline {
-			if s.First.Good {
-				met[j.nodeOf(s.First.Label)] = true
+		for _, run := range client.Timeline {
+			if run.First.Good {
+				met[j.nodeOf(run.First.Label)] = true
 			}
 		}
 	}
@@ -175,13 +175,13 @@ func (j *judge) standby(node string) bool {
 func (r Report) Verdict() checks.Verdict {
 	verdict := checks.Healthy
 	unknown := len(r.Doubts) > 0
-	for _, p := range r.Guarantees {
+	for _, guarantee := range r.Guarantees {
 		switch {
-		case p.Kept == checks.No && p.Severity == checks.Critical:
+		case guarantee.Kept == checks.No && guarantee.Severity == checks.Critical:
 			return checks.Failing
-		case p.Kept == checks.No:
+		case guarantee.Kept == checks.No:
 			verdict = checks.Degraded
-		case p.Kept == checks.Unknown:
+		case guarantee.Kept == checks.Unknown:
 			unknown = true
 		}
 	}

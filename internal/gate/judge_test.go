@@ -177,9 +177,9 @@ func TestDoubts(t *testing.T) {
 func TestIgnore(t *testing.T) {
 	s := fixture{sessions: "+111!2+222 +2222", direct: "1111xxx"}
 	s.limits.Ignore = []checks.Code{checks.SessionLost}
-	for _, p := range s.judged(t).Guarantees {
-		if p.Code == checks.SessionLost {
-			t.Errorf("got guarantee %+v, want none of that code", p)
+	for _, guarantee := range s.judged(t).Guarantees {
+		if guarantee.Code == checks.SessionLost {
+			t.Errorf("got guarantee %+v, want none of that code", guarantee)
 		}
 	}
 }

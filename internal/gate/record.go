@@ -38,13 +38,13 @@ type BalancerState struct {
 	Text     string
 }
 
-// AddBalancerState adds the evidence about a node at a time.
-func AddBalancerState(list []BalancerState, at time.Time, state probes.ServerState, words string) []BalancerState {
+// AddBalancerState adds the evidence about a node at a time. A period keeps its first text.
+func AddBalancerState(list []BalancerState, at time.Time, state probes.ServerState, text string) []BalancerState {
 	if n := len(list); n > 0 && list[n-1].State == state {
 		list[n-1].To = at
 		return list
 	}
-	return append(list, BalancerState{From: at, To: at, State: state, Text: words})
+	return append(list, BalancerState{From: at, To: at, State: state, Text: text})
 }
 
 // Limits are the conditions of a deployment, in addition to the guarantees of the
@@ -89,22 +89,22 @@ type Segment struct {
 }
 
 func (j *judge) clientReport(client WatchedClient, kind ClientKind) ClientReport {
-	clientReport := ClientReport{
+	report := ClientReport{
 		Kind: kind, Node: client.TargetNode, Client: client.Client, Frontend: client.Frontend,
 		Opened: client.Timeline.opened(), Slowest: client.Timeline.slowest(), Longest: longest(j.outagesOf(client)),
 	}
-	clientReport.Requests, clientReport.Failed = client.Timeline.requests()
-	for _, t := range client.Timeline {
-		p := Segment{Span: checks.Span{From: t.First.At, To: t.Last.Done()}, Good: t.First.Good, Lost: t.First.lostSession()}
-		if p.Good {
-			p.Node = j.nodeOf(t.First.Label)
+	report.Requests, report.Failed = client.Timeline.requests()
+	for _, run := range client.Timeline {
+		segment := Segment{Span: checks.Span{From: run.First.At, To: run.Last.Done()}, Good: run.First.Good, Lost: run.First.lostSession()}
+		if segment.Good {
+			segment.Node = j.nodeOf(run.First.Label)
 			if kind == KindSession {
-				clientReport.Node = cmp.Or(clientReport.Node, p.Node)
+				report.Node = cmp.Or(report.Node, segment.Node)
 			}
 		}
-		clientReport.Segments = append(clientReport.Segments, p)
+		report.Segments = append(report.Segments, segment)
 	}
-	return clientReport
+	return report
 }
 
 // A NodeReport is the history of a node during the watch.
@@ -119,14 +119,14 @@ type NodeReport struct {
 func (j *judge) nodeReports() []NodeReport {
 	var list []NodeReport
 	for _, n := range j.Cluster.Nodes {
-		p := NodeReport{
+		report := NodeReport{
 			Node: n.ID, Downs: j.Nodes[n.ID].outages(j.To),
 			Before: version(j.Before.Nodes, n.ID), After: version(j.After.Nodes, n.ID),
 		}
 		if j.restarted(n.ID) {
-			p.Restarted = j.finalReport.Timelines.Nodes[n.ID].Restarted
+			report.Restarted = j.finalReport.Timelines.Nodes[n.ID].Restarted
 		}
-		list = append(list, p)
+		list = append(list, report)
 	}
 	return list
 }

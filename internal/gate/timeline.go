@@ -66,33 +66,33 @@ const maxRuns = 100_000
 // Add adds the next sample.
 func (t *Timeline) Add(sample Sample) {
 	if n := len(*t); n > 0 && ((*t)[n-1].extends(sample) || n >= maxRuns) {
-		s := &(*t)[n-1]
-		s.Last, s.Slowest = sample, max(s.Slowest, sample.Took)
-		s.Count++
-		s.Requests += count(!sample.Retry)
+		run := &(*t)[n-1]
+		run.Last, run.Slowest = sample, max(run.Slowest, sample.Took)
+		run.Count++
+		run.Requests += count(!sample.Retry)
 		return
 	}
 	*t = append(*t, SampleRun{First: sample, Last: sample, Count: 1, Requests: count(!sample.Retry), Slowest: sample.Took})
 }
 
 // extends reports whether a sample continues the run.
-func (s SampleRun) extends(sample Sample) bool {
+func (run SampleRun) extends(sample Sample) bool {
 	switch {
-	case s.Last.Good != sample.Good:
+	case run.Last.Good != sample.Good:
 		return false
 	case !sample.Good:
 		return true
 	default:
-		return !sample.New && !sample.lostSession() && !s.Last.lostSession() && s.Last.Label == sample.Label
+		return !sample.New && !sample.lostSession() && !run.Last.lostSession() && run.Last.Label == sample.Label
 	}
 }
 
 // requests counts the requests of a user at the interval, and how many of them failed.
 func (t Timeline) requests() (all, failed int) {
-	for _, s := range t {
-		all += s.Requests
-		if !s.First.Good {
-			failed += s.Requests
+	for _, run := range t {
+		all += run.Requests
+		if !run.First.Good {
+			failed += run.Requests
 		}
 	}
 	return all, failed
@@ -101,8 +101,8 @@ func (t Timeline) requests() (all, failed int) {
 // opened counts the sessions that were opened.
 func (t Timeline) opened() int {
 	n := 0
-	for _, s := range t {
-		if s.First.New && s.First.Good {
+	for _, run := range t {
+		if run.First.New && run.First.Good {
 			n++
 		}
 	}
@@ -111,9 +111,9 @@ func (t Timeline) opened() int {
 
 func (t Timeline) slowest() time.Duration {
 	var d time.Duration
-	for _, s := range t {
-		if s.First.Good {
-			d = max(d, s.Slowest)
+	for _, run := range t {
+		if run.First.Good {
+			d = max(d, run.Slowest)
 		}
 	}
 	return d
@@ -156,14 +156,14 @@ func (o Outage) IsZero() bool { return o.FirstBad.IsZero() }
 func (t Timeline) outages(end time.Time) []Outage {
 	var list []Outage
 	var last time.Time
-	for i, s := range t {
-		if s.First.Good {
-			last = s.Last.Done()
+	for i, run := range t {
+		if run.First.Good {
+			last = run.Last.Done()
 			continue
 		}
 		o := Outage{
-			LastGood: last, FirstBad: s.First.At, LastBad: s.Last.Done(), FirstGood: end, Ongoing: true,
-			Failed: s.Requests, Error: s.First.Error, Status: s.First.Status,
+			LastGood: last, FirstBad: run.First.At, LastBad: run.Last.Done(), FirstGood: end, Ongoing: true,
+			Failed: run.Requests, Error: run.First.Error, Status: run.First.Status,
 		}
 		if i+1 < len(t) {
 			o.FirstGood, o.Ongoing = t[i+1].First.Done(), false

@@ -276,9 +276,9 @@ func (w *Watch) maxClients(wanted map[string]int) int {
 
 // ownerOf returns the node that opened a user's session.
 func ownerOf(u *user, identity checks.Identity) string {
-	for _, s := range u.watchedClient.Timeline {
-		if s.First.Good {
-			return identity.NodeOf(s.First.Label)
+	for _, run := range u.watchedClient.Timeline {
+		if run.First.Good {
+			return identity.NodeOf(run.First.Label)
 		}
 	}
 	return ""

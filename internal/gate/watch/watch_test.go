@@ -206,9 +206,9 @@ func TestDrain(t *testing.T) {
 	s.samples(2)
 	must.Succeed(t, s.Break("ejected"))
 	s.samples(40)
-	for _, p := range s.end().Guarantees {
-		if p.Kept != "yes" {
-			t.Errorf("got guarantee %q: %s %q", p.Name, p.Kept, p.Reasons)
+	for _, guarantee := range s.end().Guarantees {
+		if guarantee.Kept != "yes" {
+			t.Errorf("got guarantee %q: %s %q", guarantee.Name, guarantee.Kept, guarantee.Reasons)
 		}
 	}
 }
