@@ -16,9 +16,9 @@ import (
 // acknowledge acknowledges the first incident.
 func (r *rig) acknowledge(t *testing.T, at time.Duration, by, note string) []string {
 	t.Helper()
-	step, err := r.manager.Acknowledge(noon.Add(at), r.ids[0], Acknowledgement{By: by, Note: note}, false)
+	decision, err := r.manager.Acknowledge(noon.Add(at), r.ids[0], Acknowledgement{By: by, Note: note}, false)
 	must.Succeed(t, err)
-	return r.notify(r.commit(step))
+	return r.lines(r.commit(decision))
 }
 
 const hour = time.Hour
@@ -89,19 +89,19 @@ func TestSecondAcknowledgement(t *testing.T) {
 		{"", true, false},
 		{"", false, true},
 	} {
-		step, err := r.manager.Acknowledge(noon.Add(time.Duration(n)*time.Second), id, Acknowledgement{By: test.by, Note: fmt.Sprint(n)}, test.takeOver)
+		decision, err := r.manager.Acknowledge(noon.Add(time.Duration(n)*time.Second), id, Acknowledgement{By: test.by, Note: fmt.Sprint(n)}, test.takeOver)
 		if _, refused := errors.AsType[AcknowledgedError](err); refused != test.refused {
 			t.Fatalf("%d: got %v", n, err)
 		}
 		if err == nil {
-			r.commit(step)
+			r.commit(decision)
 		}
 	}
-	step, err := r.manager.AddNote(id, NewNote(noon.Add(time.Minute), "wang", "disk full"))
-	if err != nil || len(step.Notifications) != 0 {
-		t.Errorf("a note: got %v and %d notifications", err, len(step.Notifications))
+	decision, err := r.manager.AddNote(id, NewNote(noon.Add(time.Minute), "wang", "disk full"))
+	if err != nil || len(decision.Notifications) != 0 {
+		t.Errorf("a note: got %v and %d notifications", err, len(decision.Notifications))
 	}
-	r.commit(step)
+	r.commit(decision)
 	var english, chinese []string
 	for _, e := range r.kept[id].Timeline {
 		if e.byPerson() {

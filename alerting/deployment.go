@@ -230,10 +230,9 @@ func (m *Manager) ObserveRequest(r checks.Request) {
 func (m *Manager) DueSummaries(at time.Time) []Deployment {
 	var due []Deployment
 	for _, deployment := range m.deployments.list {
-		if !deployment.Summed.IsZero() || at.Before(deployment.From) || deployment.explainsAt(at, m.deployments.graceOf(deployment.Cluster)) {
-			continue
+		if deployment.Summed.IsZero() && !at.Before(deployment.From) && !deployment.explainsAt(at, m.deployments.graceOf(deployment.Cluster)) {
+			due = append(due, deployment.clone())
 		}
-		due = append(due, deployment.clone())
 	}
 	return due
 }

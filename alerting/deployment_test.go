@@ -168,7 +168,7 @@ func (d deploymentRig) round(t *testing.T, at time.Time, active string) []string
 			lines = append(lines, n.Receiver+" "+n.Incident.Cause.Summary.String())
 			continue
 		}
-		lines = append(lines, d.notify([]Notification{n})...)
+		lines = append(lines, d.lines([]Notification{n})...)
 	}
 	return lines
 }
@@ -286,14 +286,14 @@ func TestSummaryGoesWhereWarningsGo(t *testing.T) {
 			r := newDeploymentRig(c)
 			r.manager.SetSilences(tt.silences)
 			at := noon.Add(LongestDeployment + defaultGrace) // nobody ends it
-			step := r.manager.SumUp(at, "7", Counts{})
+			decision := r.manager.SumUp(at, "7", Counts{})
 			var got []string
-			for _, n := range step.Notifications {
+			for _, n := range decision.Notifications {
 				got = append(got, n.Receiver)
 			}
 			expect.Equal(t, "receivers", tt.want, got)
-			if len(step.Deployments) != 1 || !step.Deployments[0].Summed.Equal(at) {
-				t.Errorf("got %v, want it to be summed up", step.Deployments)
+			if len(decision.Deployments) != 1 || !decision.Deployments[0].Summed.Equal(at) {
+				t.Errorf("got %v, want it to be summed up", decision.Deployments)
 			}
 			if again := r.manager.SumUp(at, "7", Counts{}); !again.Empty() {
 				t.Errorf("got %v for what has been summed up", again)
@@ -377,7 +377,7 @@ func TestCrashLoopOfDeployments(t *testing.T) {
 			}
 			var got []string
 			for _, after := range []time.Duration{130 * s, 165 * s, 200 * s, 235 * s} { // the last one is after every grace
-				got = append(got, r.notify(r.see(noon.Add(after), "shop", []checks.Finding{f}))...)
+				got = append(got, r.lines(r.see(noon.Add(after), "shop", []checks.Finding{f}))...)
 			}
 			expect.Equal(t, "notifications", tt.want, got)
 		})

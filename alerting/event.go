@@ -68,8 +68,8 @@ const (
 	ReasonSeen               Reason = "seen"                 // the latest rounds show the finding
 	ReasonWorse              Reason = "worse_than_before"    // a finding is more severe than all earlier ones
 	ReasonHeld               Reason = "held_long_enough"     // alerting.for has passed
-	ReasonCameAndWent        Reason = "came_and_went"        // FlapTimes within FlapWindow
-	ReasonQuiet              Reason = "quiet_long_enough"    // alerting.resolve_after, or FlapQuiet, has passed
+	ReasonCameAndWent        Reason = "came_and_went"        // flapTimes within FlapWindow
+	ReasonQuiet              Reason = "quiet_long_enough"    // alerting.resolve_after, or flapQuiet, has passed
 	ReasonNotHeld            Reason = "not_held_long_enough" // quiet before alerting.for had passed
 	ReasonUnwatched          Reason = "no_longer_watched"    // its cluster is not in the configuration
 	ReasonHandedOver         Reason = "handed_over"          // another monitor of the fleet watches its cluster

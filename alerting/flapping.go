@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// A finding flaps when it appears FlapTimes times within FlapWindow, in one incident
-// or in several. Its incident then fires at once and resolves only after FlapQuiet,
-// which is FlapWindow/(FlapTimes-1), so that regular flapping stays one incident.
+// A finding flaps when it appears flapTimes times within FlapWindow, in one incident
+// or in several. Its incident then fires at once and resolves only after flapQuiet,
+// which is FlapWindow/(flapTimes-1), so that regular flapping stays one incident.
 //
 // A finding that does not flap by this rule appears at most four times an hour and
 // opens at most 96 incidents a day. A flapping finding causes two notifications and
 // reminders.
 const (
-	FlapTimes  = 5
+	flapTimes  = 5
 	FlapWindow = time.Hour
-	FlapQuiet  = 15 * time.Minute
+	flapQuiet  = 15 * time.Minute
 )
 
 // A flapCounter has the recent appearances of findings, including those in resolved
-// incidents: at most FlapTimes each, none older than FlapWindow, the newest last.
+// incidents: at most flapTimes each, none older than FlapWindow, the newest last.
 type flapCounter map[subject][]time.Time
 
 // A subject identifies a finding of a cluster across rounds.
@@ -31,7 +31,7 @@ const maxSubjects = 10_000
 // add adds an appearance and returns all recent ones.
 func (c flapCounter) add(s subject, at time.Time) []time.Time {
 	times := append(recent(c[s], at), at)
-	times = times[max(0, len(times)-FlapTimes):]
+	times = times[max(0, len(times)-flapTimes):]
 	if _, known := c[s]; known || len(c) < maxSubjects {
 		c[s] = times
 	}

@@ -69,7 +69,7 @@ func TestAllNodesDownIsOneIncident(t *testing.T) {
 func TestSilenceOfOneOfAGroup(t *testing.T) {
 	r := newRig(usual())
 	r.manager.SetSilences([]Silence{{ID: "a", Cluster: "shop", Node: "node1", From: noon, To: noon.Add(time.Hour)}})
-	got := r.notify(r.see(noon, "shop", allDown(t, "")))
+	got := r.lines(r.see(noon, "shop", allDown(t, "")))
 	expect.Equal(t, "notifications", []string{"ops fired #1 node_down/node1 critical"}, got)
 }
 
@@ -281,7 +281,7 @@ func TestEventThatRecurs(t *testing.T) {
 		if at > 40*time.Second {
 			seen = sum(t, cost, noon.Add(50*time.Second), "node2")
 		}
-		got = append(got, r.notify(r.see(noon.Add(at), "shop", seen))...)
+		got = append(got, r.lines(r.see(noon.Add(at), "shop", seen))...)
 	}
 	want := []string{"ops fired #1 node_restarted/sessions lost warning", "ops developed #1 node_restarted/sessions lost warning [returned node_restarted/sessions lost]"}
 	expect.Equal(t, "notifications", want, got)
@@ -385,7 +385,7 @@ func TestUnlistedNodesAreOneIncident(t *testing.T) {
 		if after == 5*time.Minute {
 			seen = append(seen, findings(t, "warning unknown_node/node7")...)
 		}
-		got = append(got, r.notify(r.see(noon.Add(after), "shop", seen))...)
+		got = append(got, r.lines(r.see(noon.Add(after), "shop", seen))...)
 	}
 	want := []string{"ops fired #1 unknown_node/node4 warning", "ops fired #2 unknown_node/node7 warning"}
 	expect.Equal(t, "notifications", want, got)
@@ -395,8 +395,8 @@ func TestUnlistedNodesAreOneIncident(t *testing.T) {
 // incident.
 func TestOlderAndGone(t *testing.T) {
 	r := newRig(usual())
-	got := r.notify(r.see(noon, "shop", findings(t, "critical session_rollback")))
-	got = append(got, r.notify(r.see(noon.Add(time.Minute), "shop", findings(t, "critical session_rollback; critical session_lost")))...)
+	got := r.lines(r.see(noon, "shop", findings(t, "critical session_rollback")))
+	got = append(got, r.lines(r.see(noon.Add(time.Minute), "shop", findings(t, "critical session_rollback; critical session_lost")))...)
 	expect.Equal(t, "notifications", []string{"ops fired #1 session_rollback critical", "ops developed #1 session_rollback critical [joined session_lost]"}, got)
 }
 

@@ -37,7 +37,7 @@ func TestHost(t *testing.T) {
 	var got []string
 	see := func(at time.Duration, cluster, stands string) {
 		notifications := r.see(noon.Add(at), cluster, at10(t, stands))
-		got = append(got, r.notify(notifications)...)
+		got = append(got, r.lines(notifications)...)
 	}
 	see(0, "shop", down2)
 	see(3*s, "crm", down1)
@@ -141,7 +141,7 @@ func TestSharedIncident(t *testing.T) {
 		for _, notifications := range [][]Notification{
 			r.see(noon, "shop", at10(t, "critical node_down/node1")), r.see(noon, "crm", at10(t, down1)),
 		} {
-			got = append(got, r.notify(notifications)...)
+			got = append(got, r.lines(notifications)...)
 		}
 		return got
 	}

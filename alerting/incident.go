@@ -44,7 +44,7 @@ type Incident struct {
 	Ended    time.Time // when its last active finding ended; zero: one is active
 	Timeline []Event   // oldest first, at most maxEvents
 
-	Flapping   bool   // its findings appear and disappear; see FlapTimes
+	Flapping   bool   // its findings appear and disappear; see flapTimes
 	MergedInto string // the ID of the incident that has the same cause; "": none
 	Silenced   string // why receivers are not notified of it now; "": they are
 	// Acknowledged says who takes care of it; zero: nobody said so.
@@ -315,7 +315,7 @@ type Member struct {
 	checks.ActiveFinding
 	Cluster     string      // "": stickwatch itself
 	Ended       time.Time   // zero: it is active
-	Appearances []time.Time `json:"Came"` // (its name in histories) its recent appearances, oldest first, at most FlapTimes; includes earlier incidents
+	Appearances []time.Time `json:"Came"` // (its name in histories) its recent appearances, oldest first, at most flapTimes; includes earlier incidents
 }
 
 // Active reports whether the finding is active.
@@ -326,7 +326,7 @@ func (m Member) Active() bool { return m.Ended.IsZero() }
 func (m Member) alerts() bool { return m.Severity.AtLeast(checks.Warning) }
 
 // flaps reports whether the finding has appeared too often recently.
-func (m Member) flaps() bool { return len(m.Appearances) >= FlapTimes }
+func (m Member) flaps() bool { return len(m.Appearances) >= flapTimes }
 
 // isNews reports whether receivers are notified when the finding appears or ends.
 // Flapping is reported once.

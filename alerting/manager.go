@@ -88,15 +88,15 @@ func (m *Manager) Open() []Incident {
 
 // decide returns the changed incidents, and who is notified of them.
 func (m *Manager) decide(at time.Time) Decision {
-	var s Decision
+	var decision Decision
 	silenced := silenceMatchAt(at, m.silences, m.config.Windows)
 	for _, i := range m.openIncidents.open {
 		m.updateSilenced(at, i, silenced)
-		s.Notifications = append(s.Notifications, m.notify(at, i)...)
+		decision.Notifications = append(decision.Notifications, m.notify(at, i)...)
 	}
-	s.Incidents = m.openIncidents.take()
-	s.Deployments = m.deployments.take()
-	return s
+	decision.Incidents = m.openIncidents.take()
+	decision.Deployments = m.deployments.take()
+	return decision
 }
 
 // updateSilenced records whether an incident is silenced. An incident without active

@@ -201,7 +201,7 @@ func (o *openIncidents) resolveQuiet(at time.Time) {
 	for _, i := range o.open {
 		quiet := o.rules.ResolveAfter
 		if i.Flapping {
-			quiet = max(quiet, FlapQuiet)
+			quiet = max(quiet, flapQuiet)
 		}
 		switch {
 		case i.State == Resolved || i.Active() || at.Sub(i.Ended) < quiet || o.awaitsCost(at, i):

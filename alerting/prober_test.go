@@ -18,7 +18,7 @@ func TestFailuresBeforeAnImpairment(t *testing.T) {
 	r := newRig(usual())
 	var got []string
 	see := func(at time.Duration, cluster, stands string) {
-		got = append(got, r.notify(r.see(noon.Add(at), cluster, findings(t, stands)))...)
+		got = append(got, r.lines(r.see(noon.Add(at), cluster, findings(t, stands)))...)
 	}
 	see(0, "old", "critical node_down/node3")
 	see(60*s, "shop", "critical node_down/node1")

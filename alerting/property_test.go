@@ -32,7 +32,7 @@ func TestAnySequence(t *testing.T) {
 			at = at.Add(time.Duration(rapid.SampledFrom([]int{1, 5, 29, 30, 31, 200, 1000, 5000, 20_000}).Draw(rt, "seconds")) * time.Second)
 			act := someAct(rt, t, at)
 			notifications := act(steady)
-			if diff := cmp.Diff(steady.notify(notifications), restarted.notify(act(restarted))); diff != "" {
+			if diff := cmp.Diff(steady.lines(notifications), restarted.lines(act(restarted))); diff != "" {
 				rt.Fatalf("notifications after a restart (-steady +restarted):\n%s", diff)
 			}
 			l.hold(rt, at, steady, notifications)

@@ -12,23 +12,23 @@ type Phase string
 // The phases. A recovering incident has no active finding any more, and resolves after a
 // while without a relapse.
 const (
-	Ongoing    Phase = "ongoing"
-	Recovering Phase = "recovering"
-	Over       Phase = "resolved"
+	PhaseOngoing    Phase = "ongoing"
+	PhaseRecovering Phase = "recovering"
+	PhaseResolved   Phase = "resolved"
 )
 
 // Phases has all phases.
-var Phases = []Phase{Ongoing, Recovering, Over}
+var Phases = []Phase{PhaseOngoing, PhaseRecovering, PhaseResolved}
 
 // Phase returns the phase of the incident.
 func (i *Incident) Phase() Phase {
 	switch {
 	case i.State == Resolved:
-		return Over
+		return PhaseResolved
 	case !i.Active():
-		return Recovering
+		return PhaseRecovering
 	default:
-		return Ongoing
+		return PhaseOngoing
 	}
 }
 

@@ -95,18 +95,18 @@ func (r *rig) see(at time.Time, cluster string, seen []checks.Finding) []Notific
 	return r.commit(r.manager.Observe(at, cluster, changes, ledger.Active()))
 }
 
-// commit stores a step.
-func (r *rig) commit(s Decision) []Notification {
-	for _, i := range s.Incidents {
+// commit stores a decision.
+func (r *rig) commit(decision Decision) []Notification {
+	for _, i := range decision.Incidents {
 		if _, known := r.kept[i.ID]; !known {
 			r.ids = append(r.ids, i.ID)
 		}
 		r.kept[i.ID] = i
 	}
-	for _, deployment := range s.Deployments {
+	for _, deployment := range decision.Deployments {
 		r.touched[deployment.ID] = deployment
 	}
-	return s.Notifications
+	return decision.Notifications
 }
 
 // copied returns an incident after a round trip through JSON, as the history does.
@@ -143,8 +143,8 @@ func (r *rig) restart(at time.Time) {
 	r.manager.SetDeployments(announced)
 }
 
-// notify formats notifications: "ops fired #1 node_down/node1 warning".
-func (r *rig) notify(notifications []Notification) []string {
+// lines formats notifications: "ops fired #1 node_down/node1 warning".
+func (r *rig) lines(notifications []Notification) []string {
 	var lines []string
 	for _, n := range notifications {
 		line := fmt.Sprintf("%s %s #%d %s %s", n.Receiver, n.Kind, slices.Index(r.ids, n.Incident.ID)+1, n.Incident.Cause.Key(), n.Incident.Severity)
@@ -181,15 +181,15 @@ func (r *rig) play(t *testing.T, testCases []testCase, restarts bool) {
 		} else {
 			notifications = r.see(at, "shop", findings(t, s.active))
 		}
-		expect.Equal(t, fmt.Sprintf("at %s", s.at), s.want, r.notify(notifications))
+		expect.Equal(t, fmt.Sprintf("at %s", s.at), s.want, r.lines(notifications))
 		if restarts {
 			r.restart(at)
 		}
 	}
 }
 
-// notified formats a timeline: "opened node_down/node1 new_cause".
-func notified(timeline []Event) []string {
+// timelineLines formats a timeline: "opened node_down/node1 new_cause".
+func timelineLines(timeline []Event) []string {
 	var lines []string
 	for _, e := range timeline {
 		lines = append(lines, strings.Join(strings.Fields(fmt.Sprint(e.Kind, " ", e.Finding, " ", e.Reason)), " "))

@@ -113,7 +113,7 @@ func TestSilencedIsRecorded(t *testing.T) {
 		"unsilenced silence_over", "told first_notice",
 	}
 	i := r.kept[r.ids[0]]
-	expect.Equal(t, "timeline", want, notified(i.Timeline))
+	expect.Equal(t, "timeline", want, timelineLines(i.Timeline))
 	if got := i.Timeline[2].Text; got != "deploy 4.2" || i.Silenced != "" {
 		t.Errorf("got silenced for %q, and %q in the end", got, i.Silenced)
 	}

@@ -77,7 +77,7 @@ func TestTimeline(t *testing.T) {
 			r.play(t, tt.testCases, false)
 			var got [][]string
 			for _, id := range r.ids {
-				got = append(got, notified(r.kept[id].Timeline))
+				got = append(got, timelineLines(r.kept[id].Timeline))
 			}
 			expect.Equal(t, "timelines", tt.want, got)
 		})
@@ -110,7 +110,7 @@ func TestRandomChangesAreNotRecorded(t *testing.T) {
 				f.Nodes = nodes
 				r.see(noon.Add(time.Duration(n)*3*time.Second), "shop", []checks.Finding{f})
 			}
-			expect.Equal(t, "timeline", tt.want, notified(r.kept[r.ids[0]].Timeline))
+			expect.Equal(t, "timeline", tt.want, timelineLines(r.kept[r.ids[0]].Timeline))
 			if got := r.manager.Open()[0].Cause.Nodes; !slices.Equal(got, []string{"node1", "node3"}) {
 				t.Errorf("got nodes %q, want the newest", got)
 			}
@@ -168,10 +168,10 @@ func TestIncidentIDs(t *testing.T) {
 func TestWatch(t *testing.T) {
 	r := newRig(usual())
 	r.play(t, []testCase{{at: 0, active: paused1, want: []string{"ops fired #1 node_paused/node1 critical"}}}, false)
-	if got := r.notify(r.commit(r.manager.Watch(noon.Add(time.Second), []string{"shop"}))); got != nil {
+	if got := r.lines(r.commit(r.manager.Watch(noon.Add(time.Second), []string{"shop"}))); got != nil {
 		t.Errorf("got %q of a cluster that is still watched", got)
 	}
-	got := r.notify(r.commit(r.manager.Watch(noon.Add(time.Second), []string{"mall"})))
+	got := r.lines(r.commit(r.manager.Watch(noon.Add(time.Second), []string{"mall"})))
 	expect.Equal(t, "notifications", []string{"ops resolved #1 node_paused/node1 critical"}, got)
 	if open := r.manager.Open(); len(open) != 0 {
 		t.Errorf("got %d open incidents, want none", len(open))

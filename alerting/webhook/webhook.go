@@ -75,10 +75,10 @@ type Config struct {
 
 // A Webhook sends notifications to a URL.
 type Webhook struct {
-	box    post.Endpoint
-	key    []byte
-	body   *body
-	writer message.Writer
+	endpoint post.Endpoint
+	key      []byte
+	body     *body
+	writer   message.Writer
 }
 
 // New returns a Webhook. It sends no request.
@@ -98,7 +98,7 @@ func New(c Config) (*Webhook, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Webhook{box: post.Endpoint{Client: post.Client(c.Client), URL: c.URL}, body: body, writer: c.Writer}
+	w := &Webhook{endpoint: post.Endpoint{Client: post.Client(c.Client), URL: c.URL}, body: body, writer: c.Writer}
 	if c.Secret != nil {
 		w.key = []byte(c.Secret.Reveal())
 	}
@@ -117,7 +117,7 @@ func (w *Webhook) Notify(ctx context.Context, n alerting.Notification) (alerting
 	if len(w.key) > 0 {
 		sign(header, w.key, time.Now(), content)
 	}
-	return alerting.DeliveryRef{}, w.box.Post(ctx, header, content)
+	return alerting.DeliveryRef{}, w.endpoint.Post(ctx, header, content)
 }
 
 // sign adds the time and the signature of a request. The signature covers the time,

@@ -209,11 +209,11 @@ func (d *Daemon) startWatching(cfg *config.Config, restored restoredState) {
 }
 
 // onWritten starts the delivery of written notifications and updates the page.
-func (d *Daemon) onWritten(step alerting.Decision) {
-	if len(step.Notifications) > 0 {
+func (d *Daemon) onWritten(decision alerting.Decision) {
+	if len(decision.Notifications) > 0 {
 		d.deliverer.Wake()
 	}
-	for _, i := range step.Incidents {
+	for _, i := range decision.Incidents {
 		for _, cluster := range i.Clusters {
 			d.page.Publish(cluster)
 		}

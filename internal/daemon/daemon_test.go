@@ -74,14 +74,14 @@ func TestReload(t *testing.T) {
 	}
 	d.untilReady(t)
 	if n := len(d.Snapshots()); n != 2 {
-		t.Errorf("got %d pictures, want 2", n)
+		t.Errorf("got %d snapshots, want 2", n)
 	}
 
 	r.write(r.file("second"))
 	if status, body := d.ask(t, http.MethodPost, "/-/reload", ""); status >= 300 {
 		t.Fatalf("got %d %s", status, body)
 	}
-	until(t, "the metrics of a cluster that left to leave", func() bool {
+	until(t, "the metrics without the removed cluster", func() bool {
 		_, body := d.ask(t, http.MethodGet, "/metrics", "")
 		return !strings.Contains(string(body), `cluster="shop"`) && strings.Contains(string(body), `cluster="second"`)
 	})
@@ -135,7 +135,7 @@ func TestDeployment(t *testing.T) {
 		t.Fatalf("got %d %s", status, body)
 	}
 	if status, _ := d.ask(t, http.MethodPost, "/api/v1/deployments/"+id+"/end", ""); status != http.StatusNotFound {
-		t.Errorf("got %d for one that is over, want 404", status)
+		t.Errorf("got %d for one that has ended, want 404", status)
 	}
 	until(t, "the summary", func() bool { return len(r.receiver.got()) > 0 })
 	got := r.receiver.got()
@@ -160,6 +160,6 @@ func TestProbe(t *testing.T) {
 		t.Errorf("got %d %s", status, body)
 	}
 	if status, _ := d.ask(t, http.MethodGet, "/probe?cluster=nobody", ""); status != http.StatusNotFound {
-		t.Errorf("got %d for a cluster that there is not", status)
+		t.Errorf("got %d for an unknown cluster, want 404", status)
 	}
 }

@@ -172,7 +172,8 @@ func (p *outboxProgress) observe(pending map[string]int, elsewhere bool) {
 	p.since = waiting
 }
 
-// leftOutbox records that a notification left the outbox.
+// leftOutbox records that a notification was delivered or given up, from the history or from
+// memory.
 func (p *outboxProgress) leftOutbox(receiver string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -286,14 +286,14 @@ func TestRemovedClusters(t *testing.T) {
 		down := checks.ActiveFinding{Finding: checks.Finding{Code: checks.NodeDown, Severity: checks.Critical, Node: "a"}, Since: now.Add(-time.Hour)}
 		past.Incidents = append(past.Incidents, m.Observe(now.Add(-time.Hour), cluster, nil, []checks.ActiveFinding{down}).Incidents...)
 	}
-	steps := stepsOfRemoved(now, cfg, past, state)
-	if len(steps) != 1 || len(steps[0].Incidents) != 1 || len(steps[0].Notifications) != 1 || steps[0].Fence["removed"] != 7 {
-		t.Fatalf("got %+v, want one incident that ends, and its notification", steps)
+	sets := writeSetsOfRemoved(now, cfg, past, state)
+	if len(sets) != 1 || len(sets[0].Incidents) != 1 || len(sets[0].Notifications) != 1 || sets[0].Fence["removed"] != 7 {
+		t.Fatalf("got %+v, want one incident that ends, and its notification", sets)
 	}
-	if i := steps[0].Incidents[0]; i.Cluster != "removed" || i.State != alerting.Resolved {
+	if i := sets[0].Incidents[0]; i.Cluster != "removed" || i.State != alerting.Resolved {
 		t.Errorf("got %s of %q, want the resolved one of the removed cluster", i.State, i.Cluster)
 	}
-	if _, deleted := steps[0].ActiveFindings["removed"]; !deleted {
+	if _, deleted := sets[0].ActiveFindings["removed"]; !deleted {
 		t.Error("its active findings stay")
 	}
 }

@@ -51,16 +51,16 @@ func (d *Daemon) tryEndOrphans(ctx context.Context) error {
 	if len(fleet.Status{FleetState: state, Name: d.fleet.name}.Skewed()) > 0 {
 		return nil // a cluster may be in the configuration of another instance only
 	}
-	for _, step := range stepsOfRemoved(d.clock.sharedNow(), d.active.Load().config, past, state) {
-		d.logger.Info("ending the incidents of a cluster that is in no configuration any more", "incidents", len(step.Incidents))
-		d.writeQueue.Add(step)
+	for _, set := range writeSetsOfRemoved(d.clock.sharedNow(), d.active.Load().config, past, state) {
+		d.logger.Info("ending the incidents of a cluster that is in no configuration any more", "incidents", len(set.Incidents))
+		d.writeQueue.Add(set)
 	}
 	return nil
 }
 
-// stepsOfRemoved returns the end of the open incidents and active findings of each cluster that is in
+// writeSetsOfRemoved returns the end of the open incidents and active findings of each cluster that is in
 // no configuration any more.
-func stepsOfRemoved(at time.Time, cfg *config.Config, past history.State, state history.FleetState) (steps []history.WriteSet) {
+func writeSetsOfRemoved(at time.Time, cfg *config.Config, past history.State, state history.FleetState) (sets []history.WriteSet) {
 	for _, l := range state.Leases {
 		if l.Cluster == "" || l.Owner != "" || cfg.Cluster(l.Cluster) != nil || state.Now.Sub(l.Since) < removedAfter {
 			continue
@@ -72,11 +72,11 @@ func stepsOfRemoved(at time.Time, cfg *config.Config, past history.State, state 
 		if len(open)+len(past.ActiveFindings[l.Cluster]) == 0 {
 			continue
 		}
-		steps = append(steps, history.WriteSet{
+		sets = append(sets, history.WriteSet{
 			Decision:       alerting.NewManager(rulesOf(cfg), open).Watch(at, nil),
 			ActiveFindings: map[string][]checks.ActiveFinding{l.Cluster: nil},
 			Fence:          map[string]int64{l.Cluster: l.Epoch},
 		})
 	}
-	return steps
+	return sets
 }

@@ -212,7 +212,7 @@ func (r *Reader) Incidents(ctx context.Context, q alerting.IncidentQuery) ([]ale
 		return len(found) < limit
 	}
 	var err error
-	if q.Phase == alerting.Ongoing || q.Phase == alerting.Recovering { // among few, instead of all in the span
+	if q.Phase == alerting.PhaseOngoing || q.Phase == alerting.PhaseRecovering { // among few, instead of all in the span
 		limit = maxRows
 		err = eachJSON(ctx, r.pool, keep, selectOpenIncidents)
 		slices.Reverse(found)
@@ -232,7 +232,7 @@ func (r *Reader) Incidents(ctx context.Context, q alerting.IncidentQuery) ([]ale
 func incidentStatement(q alerting.IncidentQuery) (statement string, args []any) {
 	from, to := bounds(q.Span)
 	args = []any{to, from}
-	state, further := cmp.Or(string(q.State), resolvedIf(q.Phase == alerting.Over)), ""
+	state, further := cmp.Or(string(q.State), resolvedIf(q.Phase == alerting.PhaseResolved)), ""
 	if state != "" {
 		further, args = further+incidentsOfState, append(args, state)
 	}

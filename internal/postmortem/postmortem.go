@@ -170,7 +170,7 @@ var labelsIn = map[bool]labels{
 		ended: "Ended", lasted: "Lasted", acknowledged: "Acknowledged", deployment: "Deployment", page: "Page",
 		causes: "Cause and consequences", happened: "Timeline", followUps: "Follow-ups", remedy: "Remedy",
 		time: "Time", event: "Event", ongoing: "ongoing", somebody: "somebody", colon: ": ", comma: ", ",
-		phases:     map[alerting.Phase]string{alerting.Ongoing: "ongoing", alerting.Recovering: "recovering", alerting.Over: "resolved"},
+		phases:     map[alerting.Phase]string{alerting.PhaseOngoing: "ongoing", alerting.PhaseRecovering: "recovering", alerting.PhaseResolved: "resolved"},
 		severities: map[checks.Severity]string{checks.Critical: "critical", checks.Warning: "warning", checks.Info: "info"},
 	},
 	true: {
@@ -178,7 +178,7 @@ var labelsIn = map[bool]labels{
 		ended: "结束", lasted: "历时", acknowledged: "认领", deployment: "发布", page: "页面",
 		causes: "原因与影响", happened: "经过", followUps: "后续措施", remedy: "处理建议",
 		time: "时间", event: "事件", ongoing: "未恢复", somebody: "有人", colon: "：", comma: "，",
-		phases:     map[alerting.Phase]string{alerting.Ongoing: "未恢复", alerting.Recovering: "已恢复，观察中", alerting.Over: "已恢复"},
+		phases:     map[alerting.Phase]string{alerting.PhaseOngoing: "未恢复", alerting.PhaseRecovering: "已恢复，观察中", alerting.PhaseResolved: "已恢复"},
 		severities: map[checks.Severity]string{checks.Critical: "严重", checks.Warning: "警告", checks.Info: "信息"},
 	},
 }

@@ -76,11 +76,11 @@ func (in *instance) decide(by func(time.Time) alerting.Decision) {
 // tick advances the incident manager and summarises the deployments that are due.
 func (in *instance) tick() {
 	in.decide(func(at time.Time) alerting.Decision {
-		s := in.incidents.Tick(at)
+		decision := in.incidents.Tick(at)
 		for _, due := range in.incidents.DueSummaries(at) {
-			s = s.Then(in.incidents.SumUp(at, due.ID, in.counts(due.From)))
+			decision = decision.Then(in.incidents.SumUp(at, due.ID, in.counts(due.From)))
 		}
-		return s
+		return decision
 	})
 }
 

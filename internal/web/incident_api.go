@@ -44,7 +44,7 @@ func (q *query) parseIncidentQuery() alerting.IncidentQuery {
 		Code:     checks.Code(q.text("code")),
 		Span:     checks.Span{From: q.timestamp("since", time.Time{}), To: q.timestamp("until", time.Time{})},
 	}
-	state := oneOf(q, "state", string(alerting.Ongoing), string(alerting.Recovering), string(alerting.Resolved), string(alerting.Pending), string(alerting.Firing))
+	state := oneOf(q, "state", string(alerting.PhaseOngoing), string(alerting.PhaseRecovering), string(alerting.Resolved), string(alerting.Pending), string(alerting.Firing))
 	if asked.Code != "" && !checks.Known(asked.Code) {
 		q.reject("%q is %q, want the code of a finding, such as %s", "code", asked.Code, checks.NodeDown)
 	}
@@ -88,7 +88,7 @@ func (s *Server) findIncidents(ctx context.Context, q alerting.IncidentQuery) ([
 		return s.config.History.Incidents(ctx, q)
 	}
 	open, unwritten := s.config.OpenIncidents()
-	isOpen := q.State == alerting.Pending || q.State == alerting.Firing || q.Phase == alerting.Ongoing || q.Phase == alerting.Recovering
+	isOpen := q.State == alerting.Pending || q.State == alerting.Firing || q.Phase == alerting.PhaseOngoing || q.Phase == alerting.PhaseRecovering
 	if unwritten && isOpen && s.config.Handles == nil {
 		return newest(among(open, q), q.Limit), nil
 	}
@@ -100,7 +100,7 @@ func (s *Server) findIncidents(ctx context.Context, q alerting.IncidentQuery) ([
 		}
 		return nil, err
 	}
-	if !unwritten || q.State == alerting.Resolved || q.Phase == alerting.Over {
+	if !unwritten || q.State == alerting.Resolved || q.Phase == alerting.PhaseResolved {
 		return found, nil
 	}
 	found = slices.DeleteFunc(found, func(old alerting.Incident) bool {

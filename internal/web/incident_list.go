@@ -209,7 +209,7 @@ func (s *Server) incidentFilters(view viewContext, query url.Values) []filter {
 	filters := []filter{
 		{"cluster", view.translate("Cluster"), clusters},
 		{"severity", view.translate("Severity"), translated(string(checks.Critical), string(checks.Warning))},
-		{"state", view.translate("State"), translated(string(alerting.Ongoing), string(alerting.Recovering), string(alerting.Over))},
+		{"state", view.translate("State"), translated(string(alerting.PhaseOngoing), string(alerting.PhaseRecovering), string(alerting.PhaseResolved))},
 		{"code", view.translate("Finding"), codes},
 		{"since", view.translate("Span"), ages},
 	}

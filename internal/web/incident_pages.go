@@ -159,11 +159,11 @@ func (i *incidentView) setState(v viewContext, of alerting.Incident) {
 	case !i.Open:
 		i.StateTone = toneOK
 	case !of.Active():
-		i.StateTone, i.Recovering, i.State = toneUnknown, true, v.translate(string(alerting.Recovering))
+		i.StateTone, i.Recovering, i.State = toneUnknown, true, v.translate(string(alerting.PhaseRecovering))
 	default:
 		i.StateTone = i.Tone
 		if of.State != alerting.Pending {
-			i.State = v.translate(string(alerting.Ongoing))
+			i.State = v.translate(string(alerting.PhaseOngoing))
 		}
 	}
 }

@@ -19,15 +19,12 @@ const Receiver = "ops"
 
 // Fired is sent when a dependency is down and two nodes are paused.
 func Fired() alerting.Notification {
-	n := newNotification(alerting.NotificationFired, 1, 2*time.Second)
-	n.Incident = incident()
-	return n
+	return newNotification(alerting.NotificationFired, incident(), 1, 2*time.Second)
 }
 
 // Developed is sent when a third node is paused and the first runs again.
 func Developed() alerting.Notification {
-	n := newNotification(alerting.NotificationDeveloped, 2, 40*time.Second)
-	n.Incident = incident()
+	n := newNotification(alerting.NotificationDeveloped, incident(), 2, 40*time.Second)
 	n.Incident.Findings[1].Ended = Start.Add(30 * time.Second)
 	n.Incident.Findings = append(n.Incident.Findings, member(paused("node3"), 20*time.Second))
 	n.News = []alerting.Event{
@@ -39,8 +36,7 @@ func Developed() alerting.Notification {
 
 // Acknowledged is sent when somebody acknowledges the incident.
 func Acknowledged() alerting.Notification {
-	n := newNotification(alerting.NotificationDeveloped, 3, time.Minute)
-	n.Incident = Developed().Incident
+	n := newNotification(alerting.NotificationDeveloped, Developed().Incident, 3, time.Minute)
 	n.Incident.Acknowledged = alerting.Acknowledgement{At: Start.Add(time.Minute), By: "张三", Note: "restarting Redis"}
 	n.News = []alerting.Event{{At: Start.Add(time.Minute), Kind: alerting.EventAcknowledged, Detail: "张三: restarting Redis", Text: "acknowledged by 张三: restarting Redis", Reason: alerting.ReasonAsked}}
 	return n
@@ -49,16 +45,14 @@ func Acknowledged() alerting.Notification {
 // Reminder is sent four hours after the start instead of Acknowledged, so it has the same number: nobody has
 // acknowledged the incident, which is still firing, and flapping.
 func Reminder() alerting.Notification {
-	n := newNotification(alerting.NotificationReminder, 3, 4*time.Hour)
-	n.Incident = Developed().Incident
+	n := newNotification(alerting.NotificationReminder, Developed().Incident, 3, 4*time.Hour)
 	n.Incident.Flapping = true
 	return n
 }
 
 // Resolved is sent when the incident is resolved.
 func Resolved() alerting.Notification {
-	n := newNotification(alerting.NotificationResolved, 4, 5*time.Hour)
-	n.Incident = Developed().Incident
+	n := newNotification(alerting.NotificationResolved, Developed().Incident, 4, 5*time.Hour)
 	n.Incident.State = alerting.Resolved
 	n.Incident.Ended = Start.Add(4*time.Hour + 59*time.Minute + 30*time.Second)
 	for i := range n.Incident.Findings {
@@ -72,7 +66,6 @@ func Resolved() alerting.Notification {
 
 // Machine is sent when nodes of two clusters are down because of one host.
 func Machine() alerting.Notification {
-	n := newNotification(alerting.NotificationFired, 1, 40*time.Second)
 	down := func(cluster, node string) alerting.Member {
 		m := member(checks.Finding{
 			Code: checks.NodeDown, Severity: checks.Warning, Node: node, Nodes: []string{node}, Host: "10.0.0.5",
@@ -83,16 +76,14 @@ func Machine() alerting.Notification {
 		return m
 	}
 	members := []alerting.Member{down("shop", "node2"), down("crm", "node1"), down("crm", "node2")}
-	n.Incident = alerting.Incident{
+	return newNotification(alerting.NotificationFired, alerting.Incident{
 		ID: "20260301T120000-7a1b", Cluster: "shop", Clusters: []string{"shop", "crm"}, Host: "10.0.0.5", State: alerting.Firing,
 		Severity: checks.Warning, Cause: members[0].Finding, Started: Start, Fired: Start.Add(30 * time.Second), Findings: members,
-	}
-	return n
+	}, 1, 40*time.Second)
 }
 
 // Nodes is sent when two nodes of a cluster went down together.
 func Nodes() alerting.Notification {
-	n := newNotification(alerting.NotificationFired, 1, 50*time.Second)
 	down := func(node string, after time.Duration) alerting.Member {
 		return member(checks.Finding{
 			Code: checks.NodeDown, Severity: checks.Warning, Node: node, Nodes: []string{node},
@@ -102,17 +93,15 @@ func Nodes() alerting.Notification {
 		}, after)
 	}
 	members := []alerting.Member{down("node1", 0), down("node4", 20*time.Second)}
-	n.Incident = alerting.Incident{
+	return newNotification(alerting.NotificationFired, alerting.Incident{
 		ID: "20260301T120000-9c3d", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Firing,
 		Severity: checks.Warning, Cause: members[0].Finding, Started: Start, Fired: Start.Add(30 * time.Second), Findings: members,
-	}
-	return n
+	}, 1, 50*time.Second)
 }
 
 // NodesDeveloped is sent when the first of the two nodes of Nodes is up again.
 func NodesDeveloped() alerting.Notification {
-	n := Nodes()
-	n.Kind, n.At, n.ID = alerting.NotificationDeveloped, Start.Add(2*time.Minute), alerting.NotificationID("20260301T120000-9c3d", Receiver, 2)
+	n := newNotification(alerting.NotificationDeveloped, Nodes().Incident, 2, 2*time.Minute)
 	first := &n.Incident.Findings[0]
 	first.Ended = Start.Add(100 * time.Second)
 	n.News = []alerting.Event{{At: first.Ended, Kind: alerting.EventLeft, Finding: first.Key(), Text: first.Summary.String(), Reason: alerting.ReasonGone}}
@@ -121,8 +110,7 @@ func NodesDeveloped() alerting.Notification {
 
 // NodesResolved is sent when both nodes of Nodes are up again.
 func NodesResolved() alerting.Notification {
-	n := NodesDeveloped()
-	n.Kind, n.At, n.ID, n.News = alerting.NotificationResolved, Start.Add(5*time.Minute), alerting.NotificationID("20260301T120000-9c3d", Receiver, 3), nil
+	n := newNotification(alerting.NotificationResolved, NodesDeveloped().Incident, 3, 5*time.Minute)
 	n.Incident.State, n.Incident.Ended = alerting.Resolved, Start.Add(4*time.Minute)
 	n.Incident.Findings[1].Ended = n.Incident.Ended
 	return n
@@ -130,8 +118,6 @@ func NodesResolved() alerting.Notification {
 
 // Deployment is sent after a deployment that restarted three nodes, one of which is slow.
 func Deployment() alerting.Notification {
-	notification := newNotification(alerting.NotificationDeployment, 1, 10*time.Minute)
-	notification.ID = alerting.NotificationID("deployment-7", Receiver, 1)
 	s := alerting.Summary{
 		Deployment: alerting.Deployment{
 			ID: "7", Cluster: "shop", Name: "4.2", From: Start, To: Start.Add(9 * time.Minute), Touched: []string{"node1", "node2", "node3"},
@@ -141,41 +127,41 @@ func Deployment() alerting.Notification {
 			Code: checks.Slow, Severity: checks.Warning, Node: "node2", Nodes: []string{"node2"}, Summary: message(checks.MsgSlowNode, checks.Args{Node: "node2", Duration: 2400 * time.Millisecond, Limit: 2 * time.Second}),
 		}},
 	}
-	notification.Deployment = &s
-	notification.Incident = alerting.Incident{
+	n := newNotification(alerting.NotificationDeployment, alerting.Incident{
 		ID: "deployment-7", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Resolved, Severity: s.Severity(), Started: s.From, Ended: s.To,
 		Cause: checks.Finding{Severity: s.Severity(), Summary: checks.Quote(alerting.English.Deployment(s))},
-	}
-	notification.Incident.Findings = []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: notification.Incident.Cause, Since: s.From}, Cluster: "shop", Ended: s.To}}
-	return notification
+	}, 1, 10*time.Minute)
+	n.Deployment = &s
+	n.Incident.Findings = []alerting.Member{{ActiveFinding: checks.ActiveFinding{Finding: n.Incident.Cause, Since: s.From}, Cluster: "shop", Ended: s.To}}
+	return n
 }
 
 // Hostile has malicious text from a target in every field.
 func Hostile() alerting.Notification {
-	notification := Developed()
+	n := Developed()
 	evil := "<!channel> @here </b><a href=x>&amp; `code` \x1b[31m\u202e<https://evil.example|click>\n*bold* " + strings.Repeat("界", 2000)
-	notification.Incident.Cluster = evil
-	notification.Incident.MergedInto = evil
-	notification.Incident.Acknowledged = alerting.Acknowledgement{At: Start, By: evil, Note: evil}
+	n.Incident.Cluster = evil
+	n.Incident.MergedInto = evil
+	n.Incident.Acknowledged = alerting.Acknowledgement{At: Start, By: evil, Note: evil}
 	f := checks.Finding{
 		Code: checks.NodePaused, Severity: checks.Critical, Node: evil, Nodes: []string{evil, evil}, Dependency: evil, Target: evil,
 		Summary: checks.Quote(evil), Remedy: message(checks.MsgReadNodeLog, checks.Args{Node: evil}), Evidence: slices.Repeat([]checks.Message{checks.Quote(evil)}, 5),
 	}
-	notification.Incident.Cause = f
-	notification.Incident.Findings = []alerting.Member{member(f, 0)}
+	n.Incident.Cause = f
+	n.Incident.Findings = []alerting.Member{member(f, 0)}
 	for _, e := range checks.Catalogue {
 		f.Code = e.Code
-		notification.Incident.Findings = append(notification.Incident.Findings, member(f, 0))
+		n.Incident.Findings = append(n.Incident.Findings, member(f, 0))
 	}
 	for range 40 {
-		notification.News = append(notification.News, alerting.Event{At: Start, Kind: alerting.EventJoined, Finding: evil, Text: evil})
+		n.News = append(n.News, alerting.Event{At: Start, Kind: alerting.EventJoined, Finding: evil, Text: evil})
 	}
-	return notification
+	return n
 }
 
-func newNotification(kind alerting.NotificationKind, number int, after time.Duration) alerting.Notification {
+func newNotification(kind alerting.NotificationKind, i alerting.Incident, number int, after time.Duration) alerting.Notification {
 	return alerting.Notification{
-		ID: alerting.NotificationID("20260301T120000-5f2c", Receiver, number), Receiver: Receiver, Kind: kind, At: Start.Add(after), Attempts: 1,
+		ID: alerting.NotificationID(i.ID, Receiver, number), Receiver: Receiver, Kind: kind, At: Start.Add(after), Incident: i, Attempts: 1,
 	}
 }
 
@@ -226,8 +212,7 @@ func member(f checks.Finding, after time.Duration) alerting.Member {
 	return alerting.Member{ActiveFinding: checks.ActiveFinding{Finding: f, Since: since, Last: since}, Cluster: "shop", Appearances: []time.Time{since}}
 }
 
-// Now sets the time of a notification to now, for receivers that are searched by
-// time.
+// Now returns a notification as sent now, for receivers that are searched by time.
 func Now(n alerting.Notification) alerting.Notification {
 	n.At = time.Now()
 	return n

@@ -98,7 +98,7 @@ func TestRedirects(t *testing.T) {
 		"/302":  "got status 302 Found, a redirect that is not followed",
 		"/away": "got status 307 Temporary Redirect, a redirect that is not followed",
 	} {
-		err := box(server.URL+path).Post(t.Context(), http.Header{}, []byte("message"))
+		err := endpointOf(server.URL+path).Post(t.Context(), http.Header{}, []byte("message"))
 		if text(err) != want {
 			t.Errorf("%s: got %q, want %q", path, text(err), want)
 		}
@@ -126,7 +126,7 @@ func TestEndlessGzip(t *testing.T) {
 	defer server.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	_ = box(server.URL).Post(ctx, http.Header{}, nil)
+	_ = endpointOf(server.URL).Post(ctx, http.Header{}, nil)
 	// The server also fills the buffers of the connection, which are larger than maxAnswer.
 	if got := <-written; got > 16<<20 {
 		t.Errorf("the server wrote %d bytes, want at most 16 MiB", got)
@@ -155,7 +155,7 @@ func TestErrorsShowNoAddress(t *testing.T) {
 		"http://user:" + secret + "@127.0.0.1:1/" + secret,
 		"ftp://127.0.0.1/" + secret,
 	} {
-		err := box(address).Post(t.Context(), http.Header{}, nil)
+		err := endpointOf(address).Post(t.Context(), http.Header{}, nil)
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("got error %v, want one without the address", err)
 		}
@@ -167,15 +167,17 @@ func TestQuote(t *testing.T) {
 		http.Error(w, "no\x1b[31m such\nlabel "+strings.Repeat("x", 1<<20), http.StatusBadRequest)
 	}))
 	defer server.Close()
-	b := box(server.URL)
-	b.Quote = func(answer string) string { return answer[:20] }
+	e := endpointOf(server.URL)
+	e.Quote = func(answer string) string { return answer[:20] }
 	const want = `got status 400 Bad Request: "no[31m such label xx"`
-	if err := b.Post(t.Context(), http.Header{}, nil); text(err) != want {
+	if err := e.Post(t.Context(), http.Header{}, nil); text(err) != want {
 		t.Errorf("got %q, want %q", text(err), want)
 	}
 }
 
-func box(address string) Endpoint { return Endpoint{Client: Client(nil), URL: must.URL(address)} }
+func endpointOf(address string) Endpoint {
+	return Endpoint{Client: Client(nil), URL: must.URL(address)}
+}
 
 func text(err error) string {
 	if err == nil {
