@@ -184,7 +184,7 @@ func (c *Client) Poll(ctx context.Context, jar *Jar, method, path, body string) 
 		return 0, "", err
 	}
 	defer resp.Body.Close()
-	jar.SetAt(urlByHost(req), DateOf(resp), resp.Cookies())
+	jar.setAt(urlByHost(req), dateOf(resp), resp.Cookies())
 	text, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody))
 	return resp.StatusCode, string(text), err
 }

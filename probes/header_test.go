@@ -91,7 +91,7 @@ func TestClientCertificate(t *testing.T) {
 	}
 }
 
-// clientCertificate returns a certificate of its own.
+// clientCertificate returns a self-signed certificate.
 func clientCertificate(t *testing.T) tls.Certificate {
 	t.Helper()
 	key, der := selfSigned(t, &x509.Certificate{NotAfter: time.Now().Add(time.Hour)})

@@ -50,12 +50,12 @@ func (j *Jar) clone() *Jar {
 	return clone
 }
 
-// Set is SetAt for a server whose clock is that of this machine.
-func (j *Jar) Set(u *url.URL, cookies []*http.Cookie) { j.SetAt(u, time.Time{}, cookies) }
+// Set is setAt for a server whose clock is that of this machine.
+func (j *Jar) Set(u *url.URL, cookies []*http.Cookie) { j.setAt(u, time.Time{}, cookies) }
 
-// SetAt stores the cookies that an answer from u sets. date is the time of the server; zero:
+// setAt stores the cookies that an answer from u sets. date is the time of the server; zero:
 // that of this machine.
-func (j *Jar) SetAt(u *url.URL, date time.Time, cookies []*http.Cookie) {
+func (j *Jar) setAt(u *url.URL, date time.Time, cookies []*http.Cookie) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	now := time.Now()
@@ -154,8 +154,8 @@ func (j *Jar) ended(now time.Time, session *Session) (list []RejectedCookie) {
 	return list
 }
 
-// DateOf returns the time of the server when it answered; zero: it does not say.
-func DateOf(resp *http.Response) time.Time {
+// dateOf returns the time of the server when it answered; zero: it does not say.
+func dateOf(resp *http.Response) time.Time {
 	date, err := http.ParseTime(resp.Header.Get("Date"))
 	if err != nil {
 		return time.Time{}
@@ -238,8 +238,8 @@ func (p pageRequest) storeCookies(c *Client, u *url.URL, resp *http.Response, ex
 			cookie.Path = c.publicPath(p.public, cookie.Path)
 		}
 		sent := p.jar.Cookies(public)
-		date := DateOf(resp)
-		p.jar.SetAt(public, date, set)
+		date := dateOf(resp)
+		p.jar.setAt(public, date, set)
 		set = slices.DeleteFunc(set, func(c *http.Cookie) bool { return deletes(withExpiry(c, ex.At, cmp.Or(date, ex.At)), ex.At) })
 		p.checkSession(public, sent, set, ex)
 	}

@@ -59,7 +59,7 @@ func TestJarWithAnotherClock(t *testing.T) {
 		u := must.URL("http://shop.example/")
 		for _, differs := range []time.Duration{-5 * time.Hour, 0, 5 * time.Hour} {
 			jar, date := NewJar(), time.Now().Add(differs).Round(0)
-			jar.SetAt(u, date, []*http.Cookie{
+			jar.setAt(u, date, []*http.Cookie{
 				{Name: "expires", Value: "1", Expires: date.Add(30 * time.Minute)},
 				{Name: "age", Value: "1", MaxAge: 1800},
 				{Name: "past", Value: "1", Expires: date.Add(-time.Minute)},

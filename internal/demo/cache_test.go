@@ -15,8 +15,8 @@ func cachedSessions(t *testing.T, c *Cluster) string {
 	t.Helper()
 	var ids []string
 	browsers, seen := clients(t, 2), ""
-	for _, v := range append(browsers, browsers...) {
-		id := shownID(t, v.get(c.Balancer.URL()+"/cluster/test"))
+	for _, browser := range append(browsers, browsers...) {
+		id := shownID(t, browser.get(c.Balancer.URL()+"/cluster/test"))
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
@@ -36,7 +36,7 @@ func TestCacheLeaksSessions(t *testing.T) {
 	}{
 		{"none", CacheConfig{}, "abab"},
 		{"obeys Cache-Control", CacheConfig{TTL: time.Hour, IgnoreSetCookie: true}, "abab"},
-		{"does not keep cookies", CacheConfig{TTL: time.Hour, IgnoreCacheControl: true}, "abaa"}, // the second answer sets no cookie and is cached,
+		{"does not keep cookies", CacheConfig{TTL: time.Hour, IgnoreCacheControl: true}, "abaa"}, // the second answer sets no cookie and is cached
 		{"careless", careless, "aaaa"},
 		{"only without a cookie", partly, "aaaa"},
 	} {

@@ -29,7 +29,7 @@ type front struct {
 	sticky bool          // keeps clients on their node
 	narrow bool          // sends all clients of one address to one node
 	equal  bool          // has no weights, or ignores them
-	blunt  bool          // nodes cannot be marked down
+	noMark bool          // nodes cannot be marked down
 	cookie string        // the only cookie that makes clients sticky; "": any client is
 	alters bool          // modifies the session's cookie, so that no node knows it in a direct request
 	label  string        // response header that names the node; "": pages do
@@ -73,9 +73,9 @@ var fronts = []front{
 	{name: "apache byrequests", method: probes.MethodRoundRobin, start: startApache(ApacheConfig{})},
 	{name: "apache bybusyness", method: probes.MethodLeastConn, start: startApache(ApacheConfig{Method: "bybusyness"})},
 
-	{name: "caddy cookie", method: probes.MethodCookie, sticky: true, equal: true, blunt: true, start: startCaddy(CaddyConfig{Policy: "cookie lb"})},
-	{name: "caddy ip_hash", method: probes.MethodUnknown, sticky: true, narrow: true, equal: true, blunt: true, start: startCaddy(CaddyConfig{Policy: "ip_hash"})},
-	{name: "caddy round_robin", method: probes.MethodRoundRobin, equal: true, blunt: true, start: startCaddy(CaddyConfig{Policy: "round_robin"})},
+	{name: "caddy cookie", method: probes.MethodCookie, sticky: true, equal: true, noMark: true, start: startCaddy(CaddyConfig{Policy: "cookie lb"})},
+	{name: "caddy ip_hash", method: probes.MethodUnknown, sticky: true, narrow: true, equal: true, noMark: true, start: startCaddy(CaddyConfig{Policy: "ip_hash"})},
+	{name: "caddy round_robin", method: probes.MethodRoundRobin, equal: true, noMark: true, start: startCaddy(CaddyConfig{Policy: "round_robin"})},
 }
 
 func startDemo(m probes.Method) func(testing.TB, []*demo.Node, plan) frontend {

@@ -85,12 +85,12 @@ var balancerScenarios = []scenario{
 var withBackup = named("demo round robin", "nginx round robin", "nginx unknown", "haproxy round robin", "haproxy cookie", "apache byrequests")
 
 // canMarkDown selects fronts in which a node can be marked down.
-func canMarkDown(f front) bool { return !f.blunt }
+func canMarkDown(f front) bool { return !f.noMark }
 
 // ejectionScenarios are healthy nodes to which the balancer sends no requests.
 var ejectionScenarios = []scenario{
 	{
-		name: "marked down in the balancer only", on: func(f front) bool { return provesAbsence(f) && !f.blunt },
+		name: "marked down in the balancer only", on: both(provesAbsence, canMarkDown),
 		plan: plan{front: frontPlan{down: "node2"}, profile: "tomcat-msm", shared: true},
 		want: []string{"node_ejected/node2"},
 	},
@@ -121,8 +121,8 @@ var ejectionScenarios = []scenario{
 	},
 }
 
-// scatters selects fronts without a hash: a single node is no sign of one, or of an
-// ignored header.
+// scatters selects fronts that spread new clients: if all of them meet one node, neither a
+// hash nor an ignored header explains it.
 func scatters(f front) bool {
 	return f.method == probes.MethodRoundRobin || f.method == probes.MethodRandom || f.method == probes.MethodCookie
 }

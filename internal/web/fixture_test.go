@@ -54,11 +54,11 @@ func (fc *fakeCluster) addNode(id string, i int) {
 		},
 		Up: true, InRotation: checks.Yes, Rotation: checks.Quote("it answered new clients"),
 	})
-	fc.canary(id, id, id, id)
+	fc.addCanary(id, id, id, id)
 }
 
-// canary adds a session of a node with the nodes that answered its requests.
-func (fc *fakeCluster) canary(pinned string, answers ...string) {
+// addCanary adds a session of a node with the nodes that answered its requests.
+func (fc *fakeCluster) addCanary(pinned string, answers ...string) {
 	c := checks.CanaryTrace{Pinned: pinned, Client: "198.18.0.1", Balancer: "10.0.0.9:8088"}
 	for i, node := range answers {
 		c.Steps = append(c.Steps, checks.CanaryStep{

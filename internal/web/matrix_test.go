@@ -55,22 +55,22 @@ func TestMatrix(t *testing.T) {
 		}, "ok up | ok running | no out, as set | ok stays | "},
 		{"not known", func(_ *fakeCluster, n *checks.NodeReport) { n.InRotation = checks.Unknown }, "ok up | ok running | no unknown | ok stays | "},
 		{"drift", func(c *fakeCluster, _ *checks.NodeReport) {
-			c.canary("node1", "node1", "node2")
+			c.addCanary("node1", "node1", "node2")
 		}, "ok up | ok running | ok in | bd drifts | "},
 		{"failover", func(c *fakeCluster, n *checks.NodeReport) {
 			n.InRotation = checks.No
-			c.canary("node1", "node1", "node2")
+			c.addCanary("node1", "node1", "node2")
 		}, "ok up | ok running | wn out | wn moved | "},
 		{"shared", func(c *fakeCluster, _ *checks.NodeReport) {
 			c.Report.Session.Policy = probes.PolicyShared
-			c.canary("node1", "node1", "node2")
+			c.addCanary("node1", "node1", "node2")
 		}, "ok up | ok running | ok in | ok stays | "},
 		{"lost", func(c *fakeCluster, _ *checks.NodeReport) {
-			c.canary("node1", "node1", "node1")
+			c.addCanary("node1", "node1", "node1")
 			c.Report.Session.Canaries[2].Steps[1].Session = "s:0000beef"
 		}, "ok up | ok running | ok in | bd lost | "},
 		{"error", func(c *fakeCluster, _ *checks.NodeReport) {
-			c.canary("node1", "node1", "")
+			c.addCanary("node1", "node1", "")
 			c.Report.Session.Canaries[2].Steps[1].Status = 502
 		}, "ok up | ok running | ok in | bd no answer | "},
 		{"no canary", func(c *fakeCluster, _ *checks.NodeReport) { c.Report.Session.Canaries = nil }, "ok up | ok running | ok in | na – | "},
