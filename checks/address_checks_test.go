@@ -27,10 +27,10 @@ func inAnotherOrder() *round {
 	r := hashed(3)
 	r.through(otherLB)
 	for i := range r.Cluster.Nodes {
-		w := r.hashTo(i, 0)
-		w.Balancer = otherLB
-		for s := range w.Steps {
-			w.Steps[s].Label = r.Cluster.Nodes[(i+1)%3].ID
+		tr := r.hashTo(i, 0)
+		tr.Balancer = otherLB
+		for s := range tr.Steps {
+			tr.Steps[s].Label = r.Cluster.Nodes[(i+1)%3].ID
 		}
 	}
 	r.AddressChecks = carried(lbURL, "node2", false)().AddressChecks

@@ -64,8 +64,8 @@ var balancerSpecs = []spec{
 			r.visit("").Steps[0].Status = 502
 			r.Balancers = append(r.Balancers, probes.BalancerObservation{URL: "http://intranet.example", Address: lb, Primary: page(testPage, 502)})
 			for range 3 {
-				w := r.visit("")
-				w.URL, w.Steps[0].Status = "http://intranet.example", 502
+				tr := r.visit("")
+				tr.URL, tr.Steps[0].Status = "http://intranet.example", 502
 			}
 		}),
 		want: []string{"critical balancer_error/http://intranet.example (192.0.2.10:80)", "warning balancer_error/http://shop.example (192.0.2.10:80)"},
@@ -242,11 +242,11 @@ func TestBalancerDownAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := silent(refused(testPage))
-			w := r.visit("node1", "node1", "node1")
-			w.Continued, w.OpenerLabel = true, "node1"
-			w.Steps[1].At = began.Add(-time.Duration(tc.answered) * time.Second)
-			w.Steps[2].Exchange = refused(testPage)
-			w.Steps[2].At = began.Add(-time.Duration(tc.failed) * time.Second)
+			tr := r.visit("node1", "node1", "node1")
+			tr.Continued, tr.OpenerLabel = true, "node1"
+			tr.Steps[1].At = began.Add(-time.Duration(tc.answered) * time.Second)
+			tr.Steps[2].Exchange = refused(testPage)
+			tr.Steps[2].At = began.Add(-time.Duration(tc.failed) * time.Second)
 			l := checks.NewLedger(checks.Damping{Appear: 2, Vanish: 2, MinHarm: 5 * time.Second})
 			l.Update(checks.Judge(r.Round))
 			if got := l.Active(); len(got) != tc.want {

@@ -63,11 +63,11 @@ func leaving(past *checks.Timelines, at time.Time) *round {
 	r := found(healthy())
 	r.Past, r.Every = past, 3*time.Second
 	for i := range r.Traces {
-		w := &r.Traces[i]
-		w.Continued, w.OpenerLabel, w.Opened = true, w.First().Label, began.Add(-time.Minute)
-		w.Steps[0].At = began.Add(-3 * time.Second)
-		for n := range w.Steps[1:] {
-			if s := &w.Steps[n+1]; w.OpenerLabel == "node3" {
+		tr := &r.Traces[i]
+		tr.Continued, tr.OpenerLabel, tr.Opened = true, tr.First().Label, began.Add(-time.Minute)
+		tr.Steps[0].At = began.Add(-3 * time.Second)
+		for n := range tr.Steps[1:] {
+			if s := &tr.Steps[n+1]; tr.OpenerLabel == "node3" {
 				s.Label, s.Session = "node1", "s:another0"
 			}
 		}

@@ -31,11 +31,11 @@ func restartedAgoAt(node string, seconds int) *checks.Timelines {
 func losingOwn(openedAgo int, past *checks.Timelines) *round {
 	r := healthy()
 	r.Past = past
-	w := r.visit("node1", "node1", "node1")
-	w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Duration(openedAgo)*time.Second), "node1"
-	w.Steps[0].At = began.Add(-3 * time.Second)
-	for i := range w.Steps[1:] {
-		w.Steps[1+i].Session, w.Steps[1+i].Kind = otherSession, probes.StepReturn
+	tr := r.visit("node1", "node1", "node1")
+	tr.Continued, tr.Opened, tr.OpenerLabel = true, began.Add(-time.Duration(openedAgo)*time.Second), "node1"
+	tr.Steps[0].At = began.Add(-3 * time.Second)
+	for i := range tr.Steps[1:] {
+		tr.Steps[1+i].Session, tr.Steps[1+i].Kind = otherSession, probes.StepReturn
 	}
 	return r
 }
@@ -145,10 +145,10 @@ func TestLossesDuringPauses(t *testing.T) {
 			r := healthy()
 			r.Past = tc.past
 			r.Cluster.Balancer.Method = tc.method
-			w := r.visit(owner, tc.answered)
-			w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-10*time.Minute), owner
-			w.Steps[0].At = began.Add(-5 * time.Minute)
-			w.Steps[1].Session, w.Steps[1].Kind = otherSession, probes.StepReturn
+			tr := r.visit(owner, tc.answered)
+			tr.Continued, tr.Opened, tr.OpenerLabel = true, began.Add(-10*time.Minute), owner
+			tr.Steps[0].At = began.Add(-5 * time.Minute)
+			tr.Steps[1].Session, tr.Steps[1].Kind = otherSession, probes.StepReturn
 			if diff := cmp.Diff(tc.want, lines(checks.Judge(r.Round))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}

@@ -14,23 +14,23 @@ import (
 // rule than those that bring the session cookie: each client moves once, at its second request.
 func TestFirstRequests(t *testing.T) {
 	t.Parallel()
-	lost := func(w *probes.Trace) {
-		for i := range w.Steps[1:] {
-			w.Steps[1+i].Session = otherSession
+	lost := func(tr *probes.Trace) {
+		for i := range tr.Steps[1:] {
+			tr.Steps[1+i].Session = otherSession
 		}
 	}
 	elsewhere := func(r *round, from, to string) { lost(r.visit(from, to, to, to, to, to, to, to)) }
-	later := func(w *probes.Trace) *probes.Trace {
-		for i := range w.Steps {
-			w.Steps[i].At = w.Steps[i].At.Add(time.Second)
+	later := func(tr *probes.Trace) *probes.Trace {
+		for i := range tr.Steps {
+			tr.Steps[i].At = tr.Steps[i].At.Add(time.Second)
 		}
-		return w
+		return tr
 	}
 	older := func(r *round, labels ...string) *probes.Trace {
-		w := r.visit(labels...)
-		w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), labels[0]
-		w.Steps[0].At, w.Steps[1].Kind = began.Add(-3*time.Second), probes.StepReturn
-		return w
+		tr := r.visit(labels...)
+		tr.Continued, tr.Opened, tr.OpenerLabel = true, began.Add(-time.Minute), labels[0]
+		tr.Steps[0].At, tr.Steps[1].Kind = began.Add(-3*time.Second), probes.StepReturn
+		return tr
 	}
 	for _, tc := range []struct {
 		name   string

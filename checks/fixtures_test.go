@@ -77,7 +77,7 @@ func healthy() *round {
 // opens its session, the others of those that answer its follow-ups. The follow-ups
 // of all clients are concurrent.
 func (r *round) visit(labels ...string) *probes.Trace {
-	w := probes.Trace{URL: lbURL, Balancer: lb}
+	tr := probes.Trace{URL: lbURL, Balancer: lb}
 	id := probes.Fingerprint(fmt.Sprintf("s:%08d", r.clients))
 	r.clients++
 	for i, label := range labels {
@@ -87,9 +87,9 @@ func (r *round) visit(labels ...string) *probes.Trace {
 		}
 		step.At = began.Add(time.Duration(i)*10*time.Millisecond + time.Duration(len(r.Traces))*100*time.Microsecond)
 		step.Label, step.Session, step.ShowsSession = label, id, true
-		w.Steps = append(w.Steps, step)
+		tr.Steps = append(tr.Steps, step)
 	}
-	r.Traces = append(r.Traces, w)
+	r.Traces = append(r.Traces, tr)
 	return &r.Traces[len(r.Traces)-1]
 }
 
@@ -119,9 +119,9 @@ func (r *round) hashTo(node, nth int, without ...int) *probes.Trace {
 	picker, _ := checks.Oracle(r.Cluster)
 	client, _ := balance.ClientFor(picker, node, nth)
 	at, _ := picker.Pick(client.String(), without...)
-	w := r.visit(slices.Repeat([]string{r.Cluster.Nodes[at].ID}, 11)...)
-	w.Client, w.TargetNode = client.String(), r.Cluster.Nodes[node].ID
-	return w
+	tr := r.visit(slices.Repeat([]string{r.Cluster.Nodes[at].ID}, 11)...)
+	tr.Client, tr.TargetNode = client.String(), r.Cluster.Nodes[node].ID
+	return tr
 }
 
 // node returns the direct observation of a node.
@@ -150,7 +150,7 @@ func (r *round) through(address netip.AddrPort) {
 
 // leave removes the clients of a node from the round.
 func (r *round) leave(node string) {
-	r.Traces = slices.DeleteFunc(r.Traces, func(w probes.Trace) bool { return w.First().Label == node })
+	r.Traces = slices.DeleteFunc(r.Traces, func(tr probes.Trace) bool { return tr.First().Label == node })
 }
 
 // down makes nodes refuse connections, and removes their clients.

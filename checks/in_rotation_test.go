@@ -22,10 +22,10 @@ func failing(change func(*round)) func() *round {
 
 // errorBefore adds a canary of node2 that got an error between two rounds.
 func errorBefore(r *round) {
-	w := r.visit("node2", "")
-	w.Continued, w.OpenerLabel = true, "node2"
-	w.Steps[0].At, w.Steps[1].At = began.Add(-5*time.Second), began.Add(-2*time.Second)
-	w.Steps[1].Kind, w.Steps[1].Status = probes.StepReturn, 502
+	tr := r.visit("node2", "")
+	tr.Continued, tr.OpenerLabel = true, "node2"
+	tr.Steps[0].At, tr.Steps[1].At = began.Add(-5*time.Second), began.Add(-2*time.Second)
+	tr.Steps[1].Kind, tr.Steps[1].Status = probes.StepReturn, 502
 }
 
 var inRotation = []string{"warning node_down/node2", "critical node_failing_in_rotation/node2 <- node_down/node2"}
@@ -44,16 +44,16 @@ var failingSpecs = []spec{
 	{
 		name: "a client targeted at node2 gets an error",
 		round: failing(func(r *round) {
-			w := r.visit("")
-			w.TargetNode, w.Steps[0].Status = "node2", 502
+			tr := r.visit("")
+			tr.TargetNode, tr.Steps[0].Status = "node2", 502
 		}),
 		want: inRotation,
 	},
 	{
 		name: "a client with a session on node2 times out",
 		round: failing(func(r *round) {
-			w := r.visit("node2", "")
-			w.Steps[1].Exchange = hung(testPage)
+			tr := r.visit("node2", "")
+			tr.Steps[1].Exchange = hung(testPage)
 		}),
 		want: inRotation,
 	},
@@ -95,8 +95,8 @@ var failingSpecs = []spec{
 			circles := page(testPage, 302)
 			circles.Failure, circles.Error = probes.FailureRedirect, "redirect loop"
 			r.direct("node2", circles)
-			w := r.visit("")
-			w.TargetNode, w.Steps[0].Exchange = "node2", circles
+			tr := r.visit("")
+			tr.TargetNode, tr.Steps[0].Exchange = "node2", circles
 		}),
 		want: inRotation,
 	},
@@ -120,8 +120,8 @@ var failingSpecs = []spec{
 	{
 		name: "not in rotation: a client targeted at a healthy node gets the error",
 		round: failing(func(r *round) {
-			w := r.visit("")
-			w.TargetNode, w.Steps[0].Status = "node1", 500
+			tr := r.visit("")
+			tr.TargetNode, tr.Steps[0].Status = "node1", 500
 		}),
 		want: []string{"warning node_down/node2"},
 	},
@@ -222,8 +222,8 @@ func TestTriedAgainAndAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := failing(func(r *round) {
-				w := r.visit("")
-				w.TargetNode, w.Steps[0].Status = "node2", 502
+				tr := r.visit("")
+				tr.TargetNode, tr.Steps[0].Status = "node2", 502
 			})()
 			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node2": {LastReady: tc.lastReady, Disruptions: []checks.Disruption{{
 				Span: checks.Span{From: ago(40), To: ago(25)}, Kind: checks.DisruptionDown, Gone: ago(25), Why: new(checks.Quote("hangs")),

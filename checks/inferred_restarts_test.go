@@ -25,13 +25,13 @@ func newVanished() vanished {
 
 // lose adds a canary of a node whose session was last known some time before the round.
 func (v vanished) lose(node string, knownAgo time.Duration) {
-	w := v.visit(node, node)
-	w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute).Add(-knownAgo), node
-	w.Steps[0].At, w.Steps[1].At = began.Add(-knownAgo), began.Add(-10*time.Millisecond)
-	w.Steps[1].Kind, w.Steps[1].Session = probes.StepReturn, probes.Fingerprint(fmt.Sprintf("s:9%07d", v.clients))
+	tr := v.visit(node, node)
+	tr.Continued, tr.Opened, tr.OpenerLabel = true, began.Add(-time.Minute).Add(-knownAgo), node
+	tr.Steps[0].At, tr.Steps[1].At = began.Add(-knownAgo), began.Add(-10*time.Millisecond)
+	tr.Steps[1].Kind, tr.Steps[1].Session = probes.StepReturn, probes.Fingerprint(fmt.Sprintf("s:9%07d", v.clients))
 	c := probes.OwnerCheck{
-		FailoverCheck: probes.FailoverCheck{From: node, To: node, Session: w.First().Session, There: page(testPage, 200)},
-		Opened:        w.Opened, Known: w.Steps[0].At,
+		FailoverCheck: probes.FailoverCheck{From: node, To: node, Session: tr.First().Session, There: page(testPage, 200)},
+		Opened:        tr.Opened, Known: tr.Steps[0].At,
 	}
 	c.There.At, c.There.Session = began.Add(time.Second), otherSession
 	c.Again = c.There
@@ -40,9 +40,9 @@ func (v vanished) lose(node string, knownAgo time.Duration) {
 
 // keep adds a canary of a node that still has its session.
 func (v vanished) keep(node string) {
-	w := v.visit(node, node)
-	w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), node
-	w.Steps[0].At, w.Steps[1].Kind = began.Add(-3*time.Second), probes.StepReturn
+	tr := v.visit(node, node)
+	tr.Continued, tr.Opened, tr.OpenerLabel = true, began.Add(-time.Minute), node
+	tr.Steps[0].At, tr.Steps[1].Kind = began.Add(-3*time.Second), probes.StepReturn
 }
 
 // reportedSince sets the start that a node has reported, in the round and 15 s before it.
@@ -93,10 +93,10 @@ func TestVanishedSessions(t *testing.T) {
 		{
 			"of all nodes, when a client got an error", func(v vanished) {
 				allGone(v)
-				w := &v.Traces[len(v.Traces)-1]
-				failed := w.Steps[1]
+				tr := &v.Traces[len(v.Traces)-1]
+				failed := tr.Steps[1]
 				failed.At, failed.Status, failed.Label, failed.Session = began.Add(-2*time.Second), 502, "", ""
-				w.Steps = append(w.Steps, failed)
+				tr.Steps = append(tr.Steps, failed)
 			}, restarted(1, 2, 3),
 		},
 		{"of two nodes, and the third keeps older ones", func(v vanished) {
@@ -208,9 +208,9 @@ func TestStoreEmptied(t *testing.T) {
 		{"a client keeps its own", func(v vanished) { allGone(v); v.keep("node3") }, "session_lost/after a move", checks.MsgLostAfterMove},
 		{"a newer client loses its own, too", func(v vanished) {
 			allGone(v)
-			w := v.visit("node1", "node2")
-			w.Opened, w.Steps[1].Session = began.Add(time.Second), otherSession
-			w.Steps[0].At, w.Steps[1].At = w.Opened, began.Add(2*time.Second)
+			tr := v.visit("node1", "node2")
+			tr.Opened, tr.Steps[1].Session = began.Add(time.Second), otherSession
+			tr.Steps[0].At, tr.Steps[1].At = tr.Opened, began.Add(2*time.Second)
 		}, "session_lost/after a move", checks.MsgLostAfterMove},
 		{"one of them, and nodes know each other's", func(v vanished) {
 			allGone(v)

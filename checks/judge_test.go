@@ -246,9 +246,9 @@ func BenchmarkJudge(b *testing.B) {
 func allFailing() *round {
 	r := empty(20)
 	for i := range checks.MaxNewClients {
-		w := r.visit(slices.Repeat([]string{fmt.Sprintf("10.0.0.%d:8080, 10.0.0.99:8080", i%20+1)}, 5)...)
-		for s := range w.Steps {
-			w.Steps[s].Status = 502
+		tr := r.visit(slices.Repeat([]string{fmt.Sprintf("10.0.0.%d:8080, 10.0.0.99:8080", i%20+1)}, 5)...)
+		for s := range tr.Steps {
+			tr.Steps[s].Status = 502
 		}
 	}
 	return r

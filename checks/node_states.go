@@ -143,16 +143,16 @@ func only(nodes []string) string {
 // targeted at ready nodes.
 func (ns *nodeStates) findRefusesAll() bool {
 	readyTargeted := false
-	for _, w := range ns.round.Traces {
-		for i, s := range w.Steps {
-			if w.Continued && i == 0 {
+	for _, tr := range ns.round.Traces {
+		for i, s := range tr.Steps {
+			if tr.Continued && i == 0 {
 				continue
 			}
 			if s.Status < 500 && s.Answered() {
 				return false
 			}
 		}
-		readyTargeted = readyTargeted || (w.TargetNode != "" && ns.ready(w.TargetNode) && !w.Continued && w.First().Status >= 500)
+		readyTargeted = readyTargeted || (tr.TargetNode != "" && ns.ready(tr.TargetNode) && !tr.Continued && tr.First().Status >= 500)
 	}
 	return readyTargeted
 }

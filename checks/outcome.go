@@ -108,11 +108,11 @@ func (ns *nodeStates) expectedPage() pageShape {
 		p.served = true
 	}
 	if asked > 0 {
-		p.named = !p.labelled && slices.ContainsFunc(ns.round.Traces, func(w probes.Trace) bool { return len(w.Steps) > 0 && w.First().Label != "" })
+		p.named = !p.labelled && slices.ContainsFunc(ns.round.Traces, func(tr probes.Trace) bool { return len(tr.Steps) > 0 && tr.First().Label != "" })
 		return p
 	}
-	for _, w := range ns.round.Traces {
-		if first := w.First(); !w.Continued && first.Failure == "" && first.Answered() && first.Status < http.StatusBadRequest {
+	for _, tr := range ns.round.Traces {
+		if first := tr.First(); !tr.Continued && first.Failure == "" && first.Answered() && first.Status < http.StatusBadRequest {
 			p.served = true
 			p.labelled = p.labelled || first.Label != ""
 			p.showsSession = p.showsSession || first.ShowsSession
@@ -170,10 +170,10 @@ func (p pageShape) outcome(s probes.Step, sessionOutcome probes.SessionOutcome, 
 
 // OutcomeOf returns the outcome of the ith request of a client between two rounds, by
 // the newest report and the client's own answers.
-func (r Report) OutcomeOf(w probes.Trace, i int, who Identity) Outcome {
-	owner, node := who.NodeOf(w.OpenerLabel), who.NodeOf(w.Steps[i].Label)
+func (r Report) OutcomeOf(tr probes.Trace, i int, who Identity) Outcome {
+	owner, node := who.NodeOf(tr.OpenerLabel), who.NodeOf(tr.Steps[i].Label)
 	stays := r.Session.Policy == probes.PolicySticky || r.Session.Policy == probes.PolicyReplicated
-	return r.page.outcome(w.Steps[i], w.SessionOutcome(i), stays && owner != "" && node != "" && node != owner && !w.Steps[i].CookieEnded())
+	return r.page.outcome(tr.Steps[i], tr.SessionOutcome(i), stays && owner != "" && node != "" && node != owner && !tr.Steps[i].CookieEnded())
 }
 
 // requests returns the requests of this round's clients. Requests between two rounds

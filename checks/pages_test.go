@@ -142,8 +142,8 @@ var pageSpecs = []spec{
 		name: "something in between: at one of two addresses",
 		round: changed(func(r *round) {
 			r.through(otherLB)
-			w := r.visit("")
-			w.Balancer, w.Steps[0].Status = otherLB, 403
+			tr := r.visit("")
+			tr.Balancer, tr.Steps[0].Status = otherLB, 403
 		}),
 		want: []string{"critical page_failing/http://shop.example/cluster/test (192.0.2.11:80)"},
 	},

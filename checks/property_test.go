@@ -158,7 +158,7 @@ func anyNode(t *rapid.T, id string) probes.NodeObservation {
 }
 
 func anyTrace(t *rapid.T) probes.Trace {
-	w := probes.Trace{
+	tr := probes.Trace{
 		URL: lbURL, Balancer: anyAddress(t), Base: 1000,
 		Client:     oneOf(t, "client", "", "198.18.1.1", "198.18.2.1", "stickwatch-1"),
 		TargetNode: oneOf(t, "expected", "", "node1", "node2", "node9"),
@@ -168,9 +168,9 @@ func anyTrace(t *rapid.T) probes.Trace {
 		if i == 0 {
 			s.Kind = probes.StepFirst
 		}
-		w.Steps = append(w.Steps, s)
+		tr.Steps = append(tr.Steps, s)
 	}
-	return w
+	return tr
 }
 
 func anyHandshake(t *rapid.T, node string) probes.HandshakeObservation {

@@ -63,8 +63,8 @@ func TestRehash(t *testing.T) {
 			r := healthy()
 			r.Cluster.Balancer.Method, r.Past = tc.method, new(checks.Timelines)
 			tc.change(r)
-			w := tc.moved(r)
-			w.Steps[session].Label, w.Steps[session].Session = "node2", otherSession
+			tr := tc.moved(r)
+			tr.Steps[session].Label, tr.Steps[session].Session = "node2", otherSession
 			if diff := cmp.Diff(tc.want, lines(checks.Judge(r.Round))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
@@ -84,10 +84,10 @@ func ofEarlierRoundAndBack(r *round) *probes.Trace {
 }
 
 // openedEarlier makes a client one that an earlier round opened.
-func openedEarlier(w *probes.Trace) *probes.Trace {
-	w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), "node1"
-	w.Steps[0].At = began.Add(-3 * time.Second)
-	return w
+func openedEarlier(tr *probes.Trace) *probes.Trace {
+	tr.Continued, tr.Opened, tr.OpenerLabel = true, began.Add(-time.Minute), "node1"
+	tr.Steps[0].At = began.Add(-3 * time.Second)
+	return tr
 }
 
 // TestGotBackAfterAPause: clients that came while a node was out are its own, also if their next
@@ -97,11 +97,11 @@ func TestGotBackAfterAPause(t *testing.T) {
 	r := healthy()
 	r.Cluster.Balancer.Method, r.Past = probes.MethodSource, restartedAgoAt("node2", 14)
 	for _, ago := range []time.Duration{14, 13} {
-		w := r.visit("node1", "node2", "node2")
-		w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-14500*time.Millisecond), "node1"
-		w.Steps[0].At = began.Add(-ago * time.Second)
-		for i := range w.Steps[1:] {
-			w.Steps[1+i].Session = otherSession
+		tr := r.visit("node1", "node2", "node2")
+		tr.Continued, tr.Opened, tr.OpenerLabel = true, began.Add(-14500*time.Millisecond), "node1"
+		tr.Steps[0].At = began.Add(-ago * time.Second)
+		for i := range tr.Steps[1:] {
+			tr.Steps[1+i].Session = otherSession
 		}
 	}
 	for _, line := range lines(checks.Judge(r.Round)) {
@@ -122,9 +122,9 @@ func TestSwitchRemaps(t *testing.T) {
 			r := healthy()
 			r.Cluster.Balancer.Method, r.Past = probes.MethodCookie, new(checks.Timelines)
 			for range 2 {
-				w := client(r)
-				w.Steps[1].Label, w.Steps[1].Session = "node8", otherSession
-				w.Steps[2].Label, w.Steps[2].Session = "node9", otherSession
+				tr := client(r)
+				tr.Steps[1].Label, tr.Steps[1].Session = "node8", otherSession
+				tr.Steps[2].Label, tr.Steps[2].Session = "node9", otherSession
 			}
 			got := lines(checks.Judge(r.Round))
 			want := []string{
@@ -159,8 +159,8 @@ func TestRemapKeepsItsCause(t *testing.T) {
 		r := healthy()
 		r.Cluster.Balancer.Method, r.Past = probes.MethodUnknown, past
 		if step.moves {
-			w := ofThisRound(r)
-			w.Steps[2].Label, w.Steps[2].Session = "node3", otherSession
+			tr := ofThisRound(r)
+			tr.Steps[2].Label, tr.Steps[2].Session = "node3", otherSession
 		}
 		if step.slow {
 			r.node("node2").Primary.Timing.Total = 3 * time.Second
@@ -192,8 +192,8 @@ func TestReturnRemaps(t *testing.T) {
 			m := r.Past.Nodes["node3"]
 			m.Disruptions[0].From = began.Add(-5 * time.Minute)
 			r.Past.Balancer.Remapped = checks.Remapping{At: began.Add(-4 * time.Minute), Follows: tc.follow}
-			w := ofEarlierRound(r)
-			w.Steps[2].Label, w.Steps[2].Session = "node3", otherSession
+			tr := ofEarlierRound(r)
+			tr.Steps[2].Label, tr.Steps[2].Session = "node3", otherSession
 			if diff := cmp.Diff(tc.want, lines(checks.Judge(r.Round))); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
@@ -331,11 +331,11 @@ func TestCrashLoopThatHarms(t *testing.T) {
 				d.LastFailed = d.Failures.From
 			}
 			if tc.newest != nil {
-				w := r.visit("node2", "node2")
-				w.Continued, w.Opened, w.OpenerLabel = true, ago(60), "node2"
-				w.Steps[0].At = ago(9)
-				w.Steps[1].At, w.Steps[1].Status, w.Steps[1].Kind = ago(tc.newest.at), 502, probes.StepReturn
-				w.Steps[1].Timing.Total = time.Duration(tc.newest.seconds) * time.Second
+				tr := r.visit("node2", "node2")
+				tr.Continued, tr.Opened, tr.OpenerLabel = true, ago(60), "node2"
+				tr.Steps[0].At = ago(9)
+				tr.Steps[1].At, tr.Steps[1].Status, tr.Steps[1].Kind = ago(tc.newest.at), 502, probes.StepReturn
+				tr.Steps[1].Timing.Total = time.Duration(tc.newest.seconds) * time.Second
 			}
 			r.Past = &checks.Timelines{Nodes: map[string]checks.NodeTimeline{"node2": node}}
 			report := checks.Judge(r.Round)
@@ -398,9 +398,9 @@ func (r *round) later(d time.Duration) checks.Round {
 	for i := range r.Nodes {
 		r.Nodes[i].Primary.At = r.Nodes[i].Primary.At.Add(d)
 	}
-	for _, w := range r.Traces {
-		for i := range w.Steps {
-			w.Steps[i].At = w.Steps[i].At.Add(d)
+	for _, tr := range r.Traces {
+		for i := range tr.Steps {
+			tr.Steps[i].At = tr.Steps[i].At.Add(d)
 		}
 	}
 	return r.Round
@@ -451,10 +451,10 @@ func TestUnlistedNodeLeaves(t *testing.T) {
 			r.visit("green1", "green1")
 		}
 		r.visit("node3", "node3").Continued = true // it stays
-		w := r.visit("green1", "node1")
-		w.Continued, w.OpenerLabel, w.Opened = true, "green1", began.Add(-3*time.Second)
-		w.Steps[0].At = w.Opened
-		w.Steps[1].Session = otherSession
+		tr := r.visit("green1", "node1")
+		tr.Continued, tr.OpenerLabel, tr.Opened = true, "green1", began.Add(-3*time.Second)
+		tr.Steps[0].At = tr.Opened
+		tr.Steps[1].Session = otherSession
 		got := slices.ContainsFunc(checks.Judge(r.Round).Findings, func(f checks.Finding) bool { return f.Code == checks.BalancerRemapped })
 		if got != tt.remapped {
 			t.Errorf("%+v: got %q", tt, lines(checks.Judge(r.Round)))
@@ -470,10 +470,10 @@ func TestLossAtReturnFromUnlistedNode(t *testing.T) {
 	r := healthy()
 	r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Remapped: checks.Remapping{At: began.Add(-4 * time.Minute)}}}
 	r.down("node2")
-	w := r.visit("green1", "node1")
-	w.Continued, w.OpenerLabel, w.Opened = true, "green1", began.Add(-5*time.Minute)
-	w.Steps[0].At = w.Opened
-	w.Steps[1].Session = otherSession
+	tr := r.visit("green1", "node1")
+	tr.Continued, tr.OpenerLabel, tr.Opened = true, "green1", began.Add(-5*time.Minute)
+	tr.Steps[0].At = tr.Opened
+	tr.Steps[1].Session = otherSession
 	if diff := cmp.Diff([]string{"warning node_down/node2"}, lines(checks.Judge(r.Round))); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
@@ -489,10 +489,10 @@ func TestLossOfNodeWithUnknownName(t *testing.T) {
 	}
 	r.node("node3").Label = ""
 	r.Past = new(checks.Timelines)
-	w := r.visit("app-3", "node1")
-	w.Continued, w.OpenerLabel, w.Opened = true, "app-3", began.Add(-5*time.Minute)
-	w.Steps[0].At = w.Opened
-	w.Steps[1].Session = otherSession
+	tr := r.visit("app-3", "node1")
+	tr.Continued, tr.OpenerLabel, tr.Opened = true, "app-3", began.Add(-5*time.Minute)
+	tr.Steps[0].At = tr.Opened
+	tr.Steps[1].Session = otherSession
 	if got := lines(checks.Judge(r.Round)); !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, "critical session_lost") }) {
 		t.Errorf("got %q, want session_lost", got)
 	}
@@ -514,10 +514,10 @@ func TestActiveClientsMove(t *testing.T) {
 			r := healthy()
 			r.Cluster.Balancer.Method, r.Past = probes.MethodUnknown, new(checks.Timelines)
 			follow := func(pause time.Duration, node string) *probes.Trace {
-				w := r.visit("node1", node)
-				w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), "node1"
-				w.Steps[0].At, w.Steps[1].At, w.Steps[1].Kind = began.Add(-pause), began, probes.StepReturn
-				return w
+				tr := r.visit("node1", node)
+				tr.Continued, tr.Opened, tr.OpenerLabel = true, began.Add(-time.Minute), "node1"
+				tr.Steps[0].At, tr.Steps[1].At, tr.Steps[1].Kind = began.Add(-pause), began, probes.StepReturn
+				return tr
 			}
 			follow(3001*time.Millisecond, "node1")
 			for range moved {
@@ -555,11 +555,11 @@ func TestShortPausesForgotten(t *testing.T) {
 			r := healthy()
 			r.Cluster.Balancer.Method, r.Past = tc.method, &checks.Timelines{Balancer: checks.BalancerTimeline{LastForgotAt: tc.forgot}}
 			follow := func(pause time.Duration, node string) {
-				w := r.visit("node1", node)
-				w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), "node1"
-				w.Steps[0].At, w.Steps[1].At, w.Steps[1].Kind = began.Add(-pause), began, probes.StepReturn
+				tr := r.visit("node1", node)
+				tr.Continued, tr.Opened, tr.OpenerLabel = true, began.Add(-time.Minute), "node1"
+				tr.Steps[0].At, tr.Steps[1].At, tr.Steps[1].Kind = began.Add(-pause), began, probes.StepReturn
 				if node != "node1" {
-					w.Steps[1].Session = otherSession
+					tr.Steps[1].Session = otherSession
 				}
 			}
 			for range 3 {
@@ -582,11 +582,11 @@ func TestForgottenClientAsksAgain(t *testing.T) {
 	t.Parallel()
 	r := healthy()
 	r.Cluster.Balancer.Method, r.Past = probes.MethodUnknown, new(checks.Timelines)
-	w := r.visit("node1", "node2", "node2")
-	w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), "node1"
-	w.Steps[0].At, w.Steps[1].At, w.Steps[2].At = began.Add(-31*time.Second), began, began.Add(100*time.Millisecond)
-	w.Steps[1].Kind, w.Steps[2].Kind = probes.StepReturn, probes.StepReturn
-	w.Steps[1].Session, w.Steps[2].Session = otherSession, otherSession
+	tr := r.visit("node1", "node2", "node2")
+	tr.Continued, tr.Opened, tr.OpenerLabel = true, began.Add(-time.Minute), "node1"
+	tr.Steps[0].At, tr.Steps[1].At, tr.Steps[2].At = began.Add(-31*time.Second), began, began.Add(100*time.Millisecond)
+	tr.Steps[1].Kind, tr.Steps[2].Kind = probes.StepReturn, probes.StepReturn
+	tr.Steps[1].Session, tr.Steps[2].Session = otherSession, otherSession
 	active := r.visit("node1", "node1")
 	active.Continued, active.Opened, active.OpenerLabel = true, began.Add(-time.Minute), "node1"
 	active.Steps[0].At, active.Steps[1].At = began.Add(-3*time.Second), began
@@ -609,11 +609,11 @@ func TestIdleClientsCameBack(t *testing.T) {
 				return r
 			}
 			follow := func(r *round, pause time.Duration, node string) {
-				w := r.visit("node1", node)
-				w.Continued, w.Opened, w.OpenerLabel = true, r.Started.Add(-pause), "node1"
-				w.Steps[0].At, w.Steps[1].At, w.Steps[1].Kind = w.Opened, r.Started, probes.StepReturn
+				tr := r.visit("node1", node)
+				tr.Continued, tr.Opened, tr.OpenerLabel = true, r.Started.Add(-pause), "node1"
+				tr.Steps[0].At, tr.Steps[1].At, tr.Steps[1].Kind = tr.Opened, r.Started, probes.StepReturn
 				if node != "node1" {
-					w.Steps[1].Session = otherSession
+					tr.Steps[1].Session = otherSession
 				}
 			}
 			past := new(checks.Timelines)
@@ -643,11 +643,11 @@ func TestMovedWithinRound(t *testing.T) {
 			r.Cluster.Balancer.Method, r.Past = probes.MethodUnknown, new(checks.Timelines)
 			for i := range 6 {
 				before, after := r.Cluster.Nodes[i%3].ID, r.Cluster.Nodes[(i+1)%3].ID
-				w := r.visit(slices.Concat(slices.Repeat([]string{before}, returns+1), slices.Repeat([]string{after}, 4))...)
-				for step := range w.Steps {
-					w.Steps[step].At = began.Add(time.Duration(step) * 100 * time.Millisecond)
+				tr := r.visit(slices.Concat(slices.Repeat([]string{before}, returns+1), slices.Repeat([]string{after}, 4))...)
+				for step := range tr.Steps {
+					tr.Steps[step].At = began.Add(time.Duration(step) * 100 * time.Millisecond)
 					if step > returns {
-						w.Steps[step].Session = otherSession
+						tr.Steps[step].Session = otherSession
 					}
 				}
 			}
@@ -666,9 +666,9 @@ func TestReadmittedWithinRound(t *testing.T) {
 	r.Cluster.Balancer.Method, r.Cluster.Balancer.ClientIPHeader = probes.MethodIPHash, "X-Stickwatch-Client"
 	r.Past = new(checks.Timelines)
 	for nth := range 4 {
-		w := r.hashTo(1, nth, 1)
-		for i := range w.Steps[4:] {
-			w.Steps[4+i].Label = "node2"
+		tr := r.hashTo(1, nth, 1)
+		for i := range tr.Steps[4:] {
+			tr.Steps[4+i].Label = "node2"
 		}
 	}
 	if got := lines(checks.Judge(r.Round)); slices.ContainsFunc(got, func(line string) bool { return strings.Contains(line, "balancer_remapped") }) {
@@ -691,10 +691,10 @@ func TestTakenOutWhileIdle(t *testing.T) {
 			r.Past = past
 			recorded(r, probes.EvidenceApacheBalancerManager, probes.ServerMaintenance, "")
 			follow := func(opener, node string, pause time.Duration) *probes.Trace {
-				w := r.visit(opener, node)
-				w.Continued, w.Opened, w.OpenerLabel = true, began.Add(-time.Minute), opener
-				w.Steps[0].At, w.Steps[1].At, w.Steps[1].Kind = began.Add(-pause), began, probes.StepReturn
-				return w
+				tr := r.visit(opener, node)
+				tr.Continued, tr.Opened, tr.OpenerLabel = true, began.Add(-time.Minute), opener
+				tr.Steps[0].At, tr.Steps[1].At, tr.Steps[1].Kind = began.Add(-pause), began, probes.StepReturn
+				return tr
 			}
 			follow("node1", "node1", 3*time.Second)
 			follow("node2", "node3", 31*time.Second).Steps[1].Session = otherSession
@@ -734,8 +734,8 @@ func TestAddedLine(t *testing.T) {
 			continue
 		}
 		placed[after]++
-		w := r.visit(slices.Repeat([]string{more.Nodes[after].ID}, 3)...)
-		w.Client, w.TargetNode = client, more.Nodes[before].ID
+		tr := r.visit(slices.Repeat([]string{more.Nodes[after].ID}, 3)...)
+		tr.Client, tr.TargetNode = client, more.Nodes[before].ID
 		old := r.visit(more.Nodes[before].ID, more.Nodes[after].ID, more.Nodes[after].ID)
 		old.Client, old.TargetNode, old.Continued = client, more.Nodes[before].ID, true
 	}

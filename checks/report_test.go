@@ -95,8 +95,8 @@ func TestCanaries(t *testing.T) {
 	r.Cluster.Balancer.Method = probes.MethodIPHash
 	r.visit("node2", "node2", "10.0.0.9:80", "")
 	r.visit("node1") // without follow-ups: no canary
-	w := r.visit("node1", "node1")
-	w.Client, w.TargetNode = "198.18.1.1", "node1"
+	tr := r.visit("node1", "node1")
+	tr.Client, tr.TargetNode = "198.18.1.1", "node1"
 	refusedTrace := r.visit("")
 	refusedTrace.Client, refusedTrace.TargetNode = "198.18.2.1", "node2"
 	refusedTrace.Steps[0].Exchange = refused(testPage)
@@ -212,8 +212,8 @@ var inferenceSpecs = []spec{
 		round: from(threeNodes, func(r *round) {
 			r.direct("node3", refused(testPage))
 			r.visit(slices.Repeat([]string{"node2"}, 11)...)
-			w := r.visit(slices.Repeat([]string{"node1"}, 12)...)
-			w.Steps[5].Status, w.Steps[5].Label, w.Steps[5].Session = 503, "", ""
+			tr := r.visit(slices.Repeat([]string{"node1"}, 12)...)
+			tr.Steps[5].Status, tr.Steps[5].Label, tr.Steps[5].Session = 503, "", ""
 		}),
 		want: []string{"warning balancer_error/http://shop.example (192.0.2.10:80)", "warning node_down/node3"},
 	},

@@ -96,8 +96,8 @@ var rotationSpecs = []spec{
 			for i := range 3 {
 				key, _ := balance.KeyFor(picker, i, 0)
 				at, _ := picker.Pick(key, 1)
-				w := r.visit(slices.Repeat([]string{r.Cluster.Nodes[at].ID}, 8)...)
-				w.Client, w.TargetNode = key, r.Cluster.Nodes[i].ID
+				tr := r.visit(slices.Repeat([]string{r.Cluster.Nodes[at].ID}, 8)...)
+				tr.Client, tr.TargetNode = key, r.Cluster.Nodes[i].ID
 			}
 			return r
 		},

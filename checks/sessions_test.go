@@ -98,19 +98,19 @@ func cachedAnswers(change func(write *probes.Step)) func() *round {
 		}
 		byNode := make(map[string]probes.Fingerprint)
 		for i := range r.Traces {
-			w := &r.Traces[i]
-			w.Base = 1000 * (i + 1)
-			byNode[w.Steps[0].Label] = cmp.Or(byNode[w.Steps[0].Label], w.Steps[0].Session)
-			for j := range w.Steps {
-				w.Steps[j].Session, w.Steps[j].NewID = byNode[w.Steps[j].Label], j == 0
+			tr := &r.Traces[i]
+			tr.Base = 1000 * (i + 1)
+			byNode[tr.Steps[0].Label] = cmp.Or(byNode[tr.Steps[0].Label], tr.Steps[0].Session)
+			for j := range tr.Steps {
+				tr.Steps[j].Session, tr.Steps[j].NewID = byNode[tr.Steps[j].Label], j == 0
 				if j > 0 {
-					w.Steps[j].Counter = w.Base + 1
+					tr.Steps[j].Counter = tr.Base + 1
 				}
 			}
-			write := w.Steps[0]
-			write.Kind, write.Counter, write.NewID = probes.StepWrite, w.Base+1, false
+			write := tr.Steps[0]
+			write.Kind, write.Counter, write.NewID = probes.StepWrite, tr.Base+1, false
 			change(&write)
-			w.Steps = slices.Insert(w.Steps, 1, write)
+			tr.Steps = slices.Insert(tr.Steps, 1, write)
 		}
 		return r
 	}
@@ -125,11 +125,11 @@ func remapped(losing bool) *round {
 	picker, _ := checks.Oracle(&two)
 	r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Agreed: true}}
 	for i := range 3 {
-		w := &r.Traces[i]
-		at, _ := picker.Pick(w.Client)
+		tr := &r.Traces[i]
+		at, _ := picker.Pick(tr.Client)
 		old := r.visit(slices.Repeat([]string{r.Cluster.Nodes[i].ID}, 4)...)
-		w = &r.Traces[i]
-		old.Client, old.TargetNode, old.Continued = w.Client, w.TargetNode, true
+		tr = &r.Traces[i]
+		old.Client, old.TargetNode, old.Continued = tr.Client, tr.TargetNode, true
 		for s := range old.Steps {
 			if s == 0 {
 				continue
@@ -139,8 +139,8 @@ func remapped(losing bool) *round {
 				old.Steps[s].Session = otherSession
 			}
 		}
-		for s := range w.Steps {
-			w.Steps[s].Label = r.Cluster.Nodes[at].ID
+		for s := range tr.Steps {
+			tr.Steps[s].Label = r.Cluster.Nodes[at].ID
 		}
 	}
 	return r
@@ -154,10 +154,10 @@ func returning(r *round) {
 	own := r.Traces[0]
 	picker, _ := checks.Oracle(r.Cluster)
 	next, _ := picker.Pick(own.Client, 0)
-	w := r.visit(r.Cluster.Nodes[next].ID, "node1", "node1")
-	w.Client, w.TargetNode, w.Continued, w.Opened = own.Client, "node1", true, began.Add(-time.Minute)
-	w.Steps[0].At = began.Add(-3 * time.Second)
-	w.Steps[1].Session, w.Steps[2].Session = otherSession, otherSession
+	tr := r.visit(r.Cluster.Nodes[next].ID, "node1", "node1")
+	tr.Client, tr.TargetNode, tr.Continued, tr.Opened = own.Client, "node1", true, began.Add(-time.Minute)
+	tr.Steps[0].At = began.Add(-3 * time.Second)
+	tr.Steps[1].Session, tr.Steps[2].Session = otherSession, otherSession
 }
 
 // storedIn returns a healthy round whose first session names these stores in its
@@ -586,8 +586,8 @@ var sessionSpecs = []spec{
 	{
 		name: "lost: in a failover that it was to survive",
 		round: withPolicy(probes.PolicyReplicated, from(threeNodes, func(r *round) {
-			w := r.visit("node1", "node1", "node2", "node2")
-			w.Steps[2].Session, w.Steps[3].Session = otherSession, otherSession
+			tr := r.visit("node1", "node1", "node2", "node2")
+			tr.Steps[2].Session, tr.Steps[3].Session = otherSession, otherSession
 			r.direct("node1", refused(testPage))
 		})),
 		want: []string{"critical session_lost/node2 after a move", "warning node_down/node1"},
@@ -595,8 +595,8 @@ var sessionSpecs = []spec{
 	{
 		name: "not lost: in a failover that may lose it",
 		round: from(threeNodes, func(r *round) {
-			w := r.visit("node1", "node1", "node2", "node2")
-			w.Steps[2].Session, w.Steps[3].Session = otherSession, otherSession
+			tr := r.visit("node1", "node1", "node2", "node2")
+			tr.Steps[2].Session, tr.Steps[3].Session = otherSession, otherSession
 			r.direct("node1", refused(testPage))
 		}),
 		want: []string{"warning node_down/node1"},
@@ -664,8 +664,8 @@ var sessionSpecs = []spec{
 		name: "cookie rejected: it ended before a request between two rounds",
 		round: from(cookieEnded(40*time.Second), func(r *round) {
 			for i := range r.Traces {
-				if w := &r.Traces[i]; w.Continued {
-					w.Steps[1].At = began.Add(-time.Second)
+				if tr := &r.Traces[i]; tr.Continued {
+					tr.Steps[1].At = began.Add(-time.Second)
 				}
 			}
 		}),
@@ -723,9 +723,9 @@ func cookieEnded(life time.Duration) func() *round {
 	return changed(func(r *round) {
 		r.Past = new(checks.Timelines)
 		for i, other := range []string{"node2", "node3", "node1"} {
-			w := r.visit(r.Cluster.Nodes[i].ID, other)
-			w.Continued, w.Opened = true, began.Add(-time.Minute)
-			s := &w.Steps[1]
+			tr := r.visit(r.Cluster.Nodes[i].ID, other)
+			tr.Continued, tr.Opened = true, began.Add(-time.Minute)
+			s := &tr.Steps[1]
 			s.Kind, s.Session, s.NewID = probes.StepReturn, otherSession, true
 			s.Rejected = []probes.RejectedCookie{{Name: "connect.sid", Rule: probes.CookieEnded, Life: life}}
 		}
@@ -819,8 +819,8 @@ func TestCookieDoesNotArrive(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := neverKept()
 			r.Cluster.Session.Policy = probes.PolicySticky
-			for _, w := range r.Traces {
-				c := probes.OwnerCheck{FailoverCheck: probes.FailoverCheck{From: w.First().Label, To: w.First().Label, Session: w.First().Session}}
+			for _, tr := range r.Traces {
+				c := probes.OwnerCheck{FailoverCheck: probes.FailoverCheck{From: tr.First().Label, To: tr.First().Label, Session: tr.First().Session}}
 				c.There = probes.Exchange{At: began.Add(time.Hour), Status: 200, Label: c.To, Session: cmp.Or(tt.known, c.Session)}
 				r.OwnerChecks = append(r.OwnerChecks, c)
 			}

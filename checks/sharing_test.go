@@ -46,19 +46,19 @@ func losing(base func() *round) func() *round {
 func storedByNodes() *round {
 	r := scattered()
 	for i := range r.Traces {
-		w := &r.Traces[i]
-		w.Base = 1000 * (i + 1)
-		writes := []probes.Step{w.Steps[0], w.Steps[0]}
+		tr := &r.Traces[i]
+		tr.Base = 1000 * (i + 1)
+		writes := []probes.Step{tr.Steps[0], tr.Steps[0]}
 		for j, label := range []string{"node2", "node3"} {
-			writes[j].Kind, writes[j].Label, writes[j].Counter = probes.StepWrite, label, w.Base+1+j
+			writes[j].Kind, writes[j].Label, writes[j].Counter = probes.StepWrite, label, tr.Base+1+j
 			writes[j].At = writes[j].At.Add(time.Duration(1+j) * time.Millisecond)
 		}
-		for j := range w.Steps[1:] {
-			step := &w.Steps[1+j]
-			step.Counter = w.Base + 2
-			step.Value = map[string]string{"node2": strconv.Itoa(w.Base + 1), "node3": strconv.Itoa(w.Base + 2)}[step.Label]
+		for j := range tr.Steps[1:] {
+			step := &tr.Steps[1+j]
+			step.Counter = tr.Base + 2
+			step.Value = map[string]string{"node2": strconv.Itoa(tr.Base + 1), "node3": strconv.Itoa(tr.Base + 2)}[step.Label]
 		}
-		w.Steps = slices.Insert(w.Steps, 1, writes...)
+		tr.Steps = slices.Insert(tr.Steps, 1, writes...)
 	}
 	return r
 }

@@ -55,10 +55,10 @@ func scattersAtOther() *round {
 	r := hashed(2)
 	r.through(otherLB)
 	for i := range r.Cluster.Nodes {
-		w := r.hashTo(i, 0)
-		w.Balancer = otherLB
-		for s := 1; s < len(w.Steps); s++ {
-			w.Steps[s].Label = r.Cluster.Nodes[(i*s+s/2)%2].ID
+		tr := r.hashTo(i, 0)
+		tr.Balancer = otherLB
+		for s := 1; s < len(tr.Steps); s++ {
+			tr.Steps[s].Label = r.Cluster.Nodes[(i*s+s/2)%2].ID
 		}
 	}
 	return r
@@ -184,10 +184,10 @@ var splitSpecs = []spec{
 			r.Cluster.Balancer.Method = probes.MethodIPHash
 			r.through(otherLB)
 			r.visit(slices.Repeat([]string{"node1"}, 8)...)
-			w := r.visit(slices.Repeat([]string{"node2"}, 8)...)
-			w.Balancer = otherLB
-			for i := range w.Steps {
-				w.Steps[i].LocalAddress = own.Next().Next()
+			tr := r.visit(slices.Repeat([]string{"node2"}, 8)...)
+			tr.Balancer = otherLB
+			for i := range tr.Steps {
+				tr.Steps[i].LocalAddress = own.Next().Next()
 			}
 			return r
 		},

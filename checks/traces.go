@@ -45,8 +45,8 @@ type outcomes struct {
 func readTraces(nodes *nodeStates) *outcomes {
 	oc := &outcomes{round: nodes.round, nodes: nodes, lastAnswerAt: make(map[nodeAtAddress]time.Time)}
 	oc.unnamed = oc.unnamedNodes()
-	for _, w := range oc.round.Traces {
-		t := oc.resolve(w)
+	for _, tr := range oc.round.Traces {
+		t := oc.resolve(tr)
 		oc.add(t)
 		oc.allAnswers = append(append(oc.allAnswers, t.earlier...), t.answers...)
 	}
@@ -63,8 +63,8 @@ func readTraces(nodes *nodeStates) *outcomes {
 // name that is known to be their own.
 func (oc *outcomes) unnamedNodes() []string {
 	met := make(map[string]bool)
-	for _, w := range oc.round.Traces {
-		for _, s := range w.Steps {
+	for _, tr := range oc.round.Traces {
+		for _, s := range tr.Steps {
 			if s.OK() {
 				met[oc.nodes.identity.NodeOf(s.Label)] = true
 			}
@@ -207,30 +207,30 @@ func (t *trace) onlyMet(node string) bool {
 	return !slices.ContainsFunc(t.answers, func(a *answer) bool { return a.listedNode != node })
 }
 
-// resolve returns w with the node that answered each request.
-func (oc *outcomes) resolve(w probes.Trace) *trace {
-	out := &trace{Trace: w, holder: cmp.Or(oc.servingNode(w.First().Label), oc.nodes.formerLabel(w)), firstListed: oc.nodes.identity.NodeOf(w.First().Label)}
+// resolve returns a trace with the node that answered each request.
+func (oc *outcomes) resolve(tr probes.Trace) *trace {
+	out := &trace{Trace: tr, holder: cmp.Or(oc.servingNode(tr.First().Label), oc.nodes.formerLabel(tr)), firstListed: oc.nodes.identity.NodeOf(tr.First().Label)}
 	method := oc.round.Cluster.Balancer.Method
-	out.opener = cmp.Or(oc.servingNode(w.OpenerLabel), out.holder)
+	out.opener = cmp.Or(oc.servingNode(tr.OpenerLabel), out.holder)
 	out.mayBePinned = method == probes.MethodCookie || method == probes.MethodUnknown
-	for i := range w.Steps {
-		if w.Continued && i == 0 {
+	for i := range tr.Steps {
+		if tr.Continued && i == 0 {
 			continue // an earlier round has judged it
 		}
-		step := &w.Steps[i]
-		a := &answer{Step: step, trace: out, sessionOutcome: w.SessionOutcome(i), listedNode: oc.nodes.identity.NodeOf(step.Label), upstreamsTried: oc.nodes.identity.FailedOver(step.Label)}
+		step := &tr.Steps[i]
+		a := &answer{Step: step, trace: out, sessionOutcome: tr.SessionOutcome(i), listedNode: oc.nodes.identity.NodeOf(step.Label), upstreamsTried: oc.nodes.identity.FailedOver(step.Label)}
 		a.servingNode = cmp.Or(oc.servingNode(step.Label), oc.nodes.otherLabel(out, step.Label))
 		if step.Kind != probes.StepWrite && oc.nodes.page.isWrong(step.Exchange) {
 			a.sessionOutcome = probes.SessionUnknown // an answer that is not the page does not show the session
 		}
 		a.suspects = oc.failingNodesOf(a, i > 0)
 		a.failedNode = only(a.suspects)
-		if step.At.Before(oc.round.Started) && w.Continued {
+		if step.At.Before(oc.round.Started) && tr.Continued {
 			out.earlier = append(out.earlier, a)
 		} else {
 			out.answers = append(out.answers, a)
 		}
-		if seen := (nodeAtAddress{a.listedNode, w.Balancer}); a.listedNode != "" && a.OK() && step.At.After(oc.lastAnswerAt[seen]) {
+		if seen := (nodeAtAddress{a.listedNode, tr.Balancer}); a.listedNode != "" && a.OK() && step.At.After(oc.lastAnswerAt[seen]) {
 			oc.lastAnswerAt[seen] = step.At
 		}
 	}
@@ -252,9 +252,9 @@ func (oc *outcomes) servingNode(label string) string {
 
 // formerLabel returns the unknown label of a client's first answer in quotes if a node that is
 // known by name answered the client later, so that the label is another node's; otherwise "".
-func (ns *nodeStates) formerLabel(w probes.Trace) string {
-	label := w.First().Label
-	if label == "" || ns.identity.Ambiguous(label) || !slices.ContainsFunc(w.Steps, func(s probes.Step) bool { return ns.identity.NodeOf(s.Label) != "" }) {
+func (ns *nodeStates) formerLabel(tr probes.Trace) string {
+	label := tr.First().Label
+	if label == "" || ns.identity.Ambiguous(label) || !slices.ContainsFunc(tr.Steps, func(s probes.Step) bool { return ns.identity.NodeOf(s.Label) != "" }) {
 		return ""
 	}
 	return strconv.Quote(label)
