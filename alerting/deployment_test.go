@@ -223,7 +223,7 @@ func TestDeployment(t *testing.T) {
 			{5 * s, "critical node_down/node1; " + redis, []string{"ops fired #2 dependency_down/Redis critical"}},
 		},
 		"sessions of a touched node, and then of another": {
-			{5 * s, "critical node_down/node1; critical session_rollback", nil}, // not told of which node
+			{5 * s, "critical node_down/node1; critical session_rollback", nil}, // of an unknown node
 			{10 * s, "critical node_down/node1; critical session_rollback", []string{"ops fired #2 session_rollback critical"}},
 		},
 	} {

@@ -143,7 +143,7 @@ func TestGroupings(t *testing.T) {
 			[]at{line(0, "warning slow/node1"), line(31, "warning slow/node1"), line(50, ""), line(80, ""), {90, sum(t, cost, back, "node1")}, {140, sum(t, cost, back, "node1")}},
 			[]string{"summary of slow/node1; 1"},
 		},
-		"what a failure cost that was over before it was believed": {
+		"what a failure cost that ended before it was confirmed": {
 			[]at{line(0, "critical balancer_remapped < node_down/node1"), {45, append(findings(t, "critical balancer_remapped < node_down/node1"), sum(t, cost, back, "node1")...)}, {90, sum(t, cost, back, "node1")}},
 			[]string{"summary of balancer_remapped; 2"},
 		},
@@ -151,7 +151,7 @@ func TestGroupings(t *testing.T) {
 			[]at{line(0, "critical balancer_remapped < node_down/node2"), line(40, ""), {55, sum(t, cost, back, "node1")}, {90, sum(t, cost, back, "node1")}},
 			[]string{"summary of balancer_remapped; 1", "summary of node_restarted/sessions lost; 1"},
 		},
-		"what a failure cost that nobody was told of": {
+		"what a failure cost that was not notified": {
 			[]at{line(0, down1), line(20, ""), line(51, ""), {60, sum(t, cost, noon.Add(20*time.Second), "node1")}, {95, sum(t, cost, noon.Add(20*time.Second), "node1")}},
 			[]string{"summary of node_restarted/sessions lost; 1"},
 		},
@@ -400,8 +400,8 @@ func TestOlderAndGone(t *testing.T) {
 	expect.Equal(t, "notifications", []string{"ops fired #1 session_rollback critical", "ops developed #1 session_rollback critical [joined session_lost]"}, got)
 }
 
-// TestIncidentStartsWithItsCause: what was only information before does not tell when an
-// incident began.
+// TestIncidentStartsWithItsCause: an incident does not start with a finding that was only
+// information.
 func TestIncidentStartsWithItsCause(t *testing.T) {
 	r := newRig(usual())
 	r.see(noon, "shop", findings(t, "info node_ejected/node4"))

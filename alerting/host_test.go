@@ -59,7 +59,7 @@ func TestHost(t *testing.T) {
 	}
 	see(40*s, "shop", "")
 	if i := r.kept[r.ids[0]]; !i.Active() {
-		t.Error("it is over for crm, too")
+		t.Error("the end in shop ended the incident for crm, too")
 	}
 	see(60*s, "crm", down1+"; "+rotation1)
 	see(90*s, "crm", "")

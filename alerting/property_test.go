@@ -193,7 +193,7 @@ func (mm *modelManager) incident(rt *rapid.T, i Incident) {
 	case len(i.Timeline) > maxEvents || len(i.Findings) > maxFindings || len(i.Findings) == 0:
 		rt.Fatalf("%s has %d events and %d findings", i.ID, len(i.Timeline), len(i.Findings))
 	case (i.State == Resolved) && (i.Active() || i.Ended.IsZero()):
-		rt.Fatalf("%s is over, and something holds, or nobody knows since when", i.ID)
+		rt.Fatalf("%s is resolved, but has an active finding or no end", i.ID)
 	case i.Findings[0].Active() && !i.concerns(i.Findings[0].Cluster) || len(i.Clusters) == 0 || !slices.Contains(i.Clusters, i.Cluster):
 		rt.Fatalf("%s of %q concerns %q", i.ID, i.Cluster, i.Clusters)
 	case i.Cause.Key() != i.Findings[0].Key():

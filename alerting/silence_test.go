@@ -40,24 +40,24 @@ func TestSilenced(t *testing.T) {
 		silence   Silence
 		testCases []testCase
 	}{
-		"what begins and ends within is not told": {node1, []testCase{
+		"a finding that begins and ends within is not notified": {node1, []testCase{
 			{2 * m, paused1, nil},
 			{10 * m, "", nil},
 			{11 * m, "", nil},
 			{21 * m, "", nil},
 		}},
-		"what outlives the silence is told": {node1, []testCase{
+		"a finding that outlives the silence is notified": {node1, []testCase{
 			{2 * m, paused1, nil},
 			{20*m - 1, onlyTime, nil},
 			{20 * m, onlyTime, []string{"ops fired #1 node_paused/node1 critical"}},
 		}},
-		"what is quiet when the silence ends is not": {node1, []testCase{
+		"a finding that ended shortly before the silence is not notified": {node1, []testCase{
 			{2 * m, paused1, nil},
 			{19*m + 50*s, "", nil},
 			{20 * m, "", nil},
 			{20*m + 20*s, "", nil},
 		}},
-		"what was told before is told to be over": {node1, []testCase{
+		"the end of a notified incident is notified": {node1, []testCase{
 			{0, paused1, []string{"ops fired #1 node_paused/node1 critical"}},
 			{2 * m, "", nil},
 			{3 * m, "", []string{"ops resolved #1 node_paused/node1 critical [left node_paused/node1]"}},
@@ -69,10 +69,10 @@ func TestSilenced(t *testing.T) {
 			{19 * m, onlyTime, nil},
 			{20 * m, onlyTime, []string{"ops developed #1 node_down/node1 critical [joined node_failing_in_rotation/node1, worsened]"}},
 		}},
-		"another node is told": {node1, []testCase{
+		"another node is notified": {node1, []testCase{
 			{2 * m, paused1 + ";" + paused2, []string{"ops fired #2 node_paused/node2 critical"}},
 		}},
-		"a cause that is not silenced is told": {node1, []testCase{
+		"a cause that is not silenced is notified": {node1, []testCase{
 			{2 * m, redis + ";" + paused1 + byRedis, []string{"ops fired #1 dependency_down/Redis critical"}},
 		}},
 		"a silenced cause silences its effects": {forRedis, []testCase{

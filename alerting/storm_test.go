@@ -38,7 +38,7 @@ func TestStorm(t *testing.T) {
 	}{
 		"at once":                          {rounds: []string{all}},
 		"at once, by a ledger in no hurry": {damping: checks.Damping{Appear: 2, Vanish: 2}, rounds: []string{all}},
-		"effects told first":               {rounds: []string{upsideDown}},
+		"effects listed first":             {rounds: []string{upsideDown}},
 		"causes seen first":                {rounds: []string{strings.Join(causes, ";"), two, all}, news: 3},
 		"effects seen first":               {rounds: []string{strings.Join(effects, ";"), all}, news: 3},
 	} {

@@ -36,7 +36,7 @@ func TestTimeline(t *testing.T) {
 				"left node_paused/node1 gone", "resolved quiet_long_enough", "told told_before",
 			}},
 		},
-		"a warning that nobody is told of": {
+		"a warning that is not notified": {
 			[]testCase{{at: 0, active: down1}, {at: 10 * s, active: ""}, {at: 40 * s, active: onlyTime}},
 			[][]string{{"opened node_down/node1 new_cause", "left node_down/node1 gone", "withdrawn not_held_long_enough"}},
 		},
@@ -143,7 +143,7 @@ func TestFindingsAreBounded(t *testing.T) {
 		i.add(m)
 	}
 	if i.member("", "node_down/node9") != nil || i.member("", "node_down/node7") == nil || len(i.Findings) != maxFindings {
-		t.Errorf("got %d findings, want %d, without the one that has been over for the longest", len(i.Findings), maxFindings)
+		t.Errorf("got %d findings, want %d, without the one that ended first", len(i.Findings), maxFindings)
 	}
 }
 

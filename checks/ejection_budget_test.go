@@ -116,7 +116,7 @@ func TestEjectionBudget(t *testing.T) {
 			"nothing shows that nginx will eject it: its error log has no failed connection or time-out on it; HTTP errors",
 		},
 		{
-			"the failures are over", logged(one(12, seconds(-15, 4, 4, 4)), metFailure),
+			"the failures have ended", logged(one(12, seconds(-15, 4, 4, 4)), metFailure),
 			"nothing shows that nginx will eject it: its error log has no failed connection or time-out on it since 08:59:47; HTTP errors",
 		},
 		{

@@ -95,7 +95,7 @@ func (att *attribution) findings() []Finding {
 }
 
 // verdict returns the state of the cluster. A critical finding decides whatever else
-// is unknown, but a doubt outweighs a warning. An event that is over does not count. An
+// is unknown, but a doubt outweighs a warning. An event that has ended does not count. An
 // ejection after a failure counts although it is only information, until the balancer takes
 // the node back.
 func verdict(findings []Finding, doubts []Message) Verdict {

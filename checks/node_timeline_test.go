@@ -83,7 +83,7 @@ func TestEjectionsBetweenRounds(t *testing.T) {
 			{at: 15, episodes: []int{14}, out: true, change: func(r *round) { r.leave("node2"); unlabelled(r) }, want: []string{passing, "info blind_spot/labels"}},
 			{at: 30, episodes: []int{14}},
 		}},
-		{"one that was going on, and that the answers denied, is reported when it is over", []observed{
+		{"one that was going on, and that the answers denied, is reported when it has ended", []observed{
 			{at: 0},
 			{at: 15, episodes: []int{12}, out: true},
 			{at: 30, episodes: []int{12}, want: []string{ejected}},

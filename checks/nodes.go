@@ -226,7 +226,6 @@ func (att *attribution) lostHere(node string) int {
 	return list[len(list)-1].Lost
 }
 
-// A nodeDisruption is a disruption of a node.
 type nodeDisruption struct {
 	node string
 	Disruption

@@ -221,8 +221,8 @@ func TestRemappedAgain(t *testing.T) {
 	}
 }
 
-// TestCostOfUnwellNode tests that the sessions lost in a restart are told unless the node
-// was down for so long that its outage told them: a pause does not.
+// TestCostOfUnwellNode tests that the sessions lost in a restart are reported unless the node
+// was down for so long that its outage reported them: a pause does not.
 func TestCostOfUnwellNode(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -352,8 +352,8 @@ func TestCrashLoopThatHarms(t *testing.T) {
 	}
 }
 
-// TestCrashLoopHasEnded tests that the cost of a crash loop, which the loop has told, is not
-// told again when the loop is no longer reported.
+// TestCrashLoopHasEnded tests that the cost of a crash loop, which was reported with it, is not
+// reported again when the loop is no longer active.
 func TestCrashLoopHasEnded(t *testing.T) {
 	t.Parallel()
 	ago := func(d time.Duration) time.Time { return began.Add(-d) }
@@ -370,7 +370,7 @@ func TestCrashLoopHasEnded(t *testing.T) {
 	}
 }
 
-// TestCostsOfSeparateFailures tests that the cost of restarts is told by itself although
+// TestCostsOfSeparateFailures tests that the cost of restarts is a finding of its own although
 // another node fails later and costs nothing.
 func TestCostsOfSeparateFailures(t *testing.T) {
 	t.Parallel()
@@ -531,7 +531,7 @@ func TestActiveClientsMove(t *testing.T) {
 	}
 }
 
-// TestShortPausesForgotten tests that clients that moved after a pause of one missed round are told as
+// TestShortPausesForgotten tests that clients that moved after a pause of one missed round are reported as
 // forgotten, where longer pauses have shown that the balancer forgets idle clients. They are a remap
 // otherwise, and where active clients moved with them.
 func TestShortPausesForgotten(t *testing.T) {
@@ -576,7 +576,7 @@ func TestShortPausesForgotten(t *testing.T) {
 	}
 }
 
-// TestForgottenClientAsksAgain tests that a client that was forgotten while it paused is told as such also
+// TestForgottenClientAsksAgain tests that a client that was forgotten while it paused is reported as such also
 // after it has repeated its request.
 func TestForgottenClientAsksAgain(t *testing.T) {
 	t.Parallel()
@@ -596,8 +596,8 @@ func TestForgottenClientAsksAgain(t *testing.T) {
 	}
 }
 
-// TestIdleClientsCameBack tests that clients that moved after a pause are not told as forgotten if others
-// have come back after longer pauses.
+// TestIdleClientsCameBack tests that clients that moved after a pause are not reported as forgotten if others
+// have stayed after longer pauses.
 func TestIdleClientsCameBack(t *testing.T) {
 	t.Parallel()
 	for came, want := range map[int]string{0: "session_lost/after a move", 1: "session_lost/after a move", 3: "balancer_remapped"} {
@@ -676,7 +676,7 @@ func TestReadmittedWithinRound(t *testing.T) {
 	}
 }
 
-// TestTakenOutWhileIdle tests that clients that paused while their node was taken out are not told as
+// TestTakenOutWhileIdle tests that clients that paused while their node was taken out are not reported as
 // forgotten, and that the remedy is for whoever took the node out.
 func TestTakenOutWhileIdle(t *testing.T) {
 	t.Parallel()

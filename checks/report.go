@@ -224,7 +224,6 @@ func isolated(oc *outcomes) bool {
 	return len(oc.round.Nodes)+len(oc.frontends) > 0
 }
 
-// noVersion reports whether no node reports its version.
 func noVersion(ns *nodeStates) bool {
 	return !slices.ContainsFunc(ns.enabled, func(o probes.NodeObservation) bool { return o.Version != "" })
 }

@@ -69,7 +69,6 @@ func scatteredFor(followUps ...int) func() *round {
 	}
 }
 
-// withPolicy sets the policy.
 func withPolicy(p probes.Policy, base func() *round) func() *round {
 	return from(base, func(r *round) { r.Cluster.Session.Policy = p })
 }

@@ -98,7 +98,6 @@ func (l *SiteLedger) Update(at time.Time, views []SiteView) []Change {
 	return l.replace(at, next)
 }
 
-// activeFinding returns the active finding with a key.
 func (l *SiteLedger) activeFinding(key string) (f ActiveFinding, is bool) {
 	if at := slices.IndexFunc(l.active, func(f ActiveFinding) bool { return f.Key() == key }); at >= 0 {
 		return l.active[at], true

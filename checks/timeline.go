@@ -155,7 +155,6 @@ func (tl *timeline) markSeen(node string, timeline NodeTimeline) NodeTimeline {
 // oneRestart is the longest time between the signs of one restart.
 const oneRestart = 3 * time.Second
 
-// withRestart returns the timeline with a restart.
 func (t NodeTimeline) withRestart(at time.Time) NodeTimeline {
 	if n := len(t.Restarts); n > 0 && at.Sub(t.Restarts[n-1]) <= oneRestart {
 		return t

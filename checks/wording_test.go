@@ -81,7 +81,6 @@ func TestSentences(t *testing.T) {
 	}
 }
 
-// specOf returns the round of a spec by its name.
 func specOf(name string) func() *round {
 	for _, specs := range families {
 		for _, s := range specs {

@@ -42,7 +42,6 @@ type Limiter struct {
 	timer    *time.Timer // runs advance when a waiting request may start because of time alone
 }
 
-// A limitedNode is the limits of one node.
 type limitedNode struct {
 	scope
 	id        string

@@ -145,7 +145,7 @@ func TestDelivery(t *testing.T) {
 		receivertest.Dispatch(t, f.client(t, receivertest.English()), outbox)
 		receivertest.CheckDelivered(t, outbox)
 		if got := f.alerts(t); len(got) != 2 || got[1][0] != "dependency_down critical ended" {
-			t.Errorf("got alerts %q, want two, the last over", got)
+			t.Errorf("got alerts %q, want two, the last ended", got)
 		}
 	})
 }

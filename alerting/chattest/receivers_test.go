@@ -113,7 +113,7 @@ func indented(t *testing.T, body string) string {
 }
 
 // TestHostile: a message with any text from a target is accepted as it is, and pages
-// nobody but whom the configuration asks for.
+// only the users of the configuration.
 func TestHostile(t *testing.T) {
 	for name, r := range receivers {
 		for _, evil := range []string{"<!channel>", "@all", "<@all>", "<at id=all></at>", `<at user_id="all">x</at>`, "@zhang", "[x](https://evil)", "\"\\", "<&>"} {

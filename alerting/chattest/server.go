@@ -26,7 +26,7 @@ type Message struct {
 	Host  string
 	Text  string   // all text that is shown
 	Body  string   // the body of the request
-	Pages []string // users whom the service pages
+	Pages []string // users that the message mentions, so that the service pages them
 }
 
 // A Server is an http.Handler for all services. The host of a request selects the service.

@@ -12,8 +12,8 @@ import (
 // maxNodes bounds the nodes that are named for one finding.
 const maxNodes = 8
 
-// facts returns the time and the place of an incident, the most urgent first: whom it
-// affects and since when. Facts without a value are omitted.
+// facts returns the time and the place of an incident, the most urgent first: the
+// affected clients and since when. Facts without a value are omitted.
 func (w Writer) facts(incident alerting.Incident) []Fact {
 	labels := w.labels()
 	nodes, named := labels.node, w.nodesOf(incident)

@@ -88,7 +88,6 @@ func (w Writer) timed(label string, at time.Time) string {
 	return label + fmt.Sprintf(w.labels().zone, at.In(w.zone()).Format("MST"))
 }
 
-// evidenceSection returns the evidence of an incident at a time.
 func (w Writer) evidenceSection(i alerting.Incident, at time.Time) Section {
 	label := w.labels().evidence
 	failures, _ := i.Failures()

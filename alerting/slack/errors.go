@@ -17,7 +17,7 @@ import (
 // success.
 var errNoAnswer = errors.New("the response has neither a message nor an error")
 
-// temporaryErrors are temporary errors.
+// temporaryErrors are errors of Slack itself: a later attempt may succeed.
 var temporaryErrors = []string{"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "rollup_error"}
 
 // formatErrors are errors about the format of a message. Sending the same message again is

@@ -30,7 +30,6 @@ func serverCommand(t *testing.T, args ...string) (*cobra.Command, *serverFlags) 
 	return cmd, &flags
 }
 
-// clientOf returns the client for args.
 func clientOf(t *testing.T, args ...string) *apiClient {
 	t.Helper()
 	cmd, flags := serverCommand(t, args...)

@@ -69,7 +69,6 @@ func completeFlagNames(cmd *cobra.Command, flag string, names completer) {
 	}
 }
 
-// namesOfClusters returns the names of all clusters.
 func namesOfClusters(_ *cobra.Command, cfg *config.Config) []string {
 	var list []string
 	for _, c := range cfg.Clusters {
@@ -102,7 +101,6 @@ func namesOfNodes(cmd *cobra.Command, cfg *config.Config) []string {
 	return list
 }
 
-// namesOfReceivers returns the names of all receivers.
 func namesOfReceivers(_ *cobra.Command, cfg *config.Config) []string {
 	var list []string
 	for _, r := range cfg.Alerting.Receivers {

@@ -36,7 +36,6 @@ func writeResults(w io.Writer, format string, r render.Results, opts render.Opti
 	return err
 }
 
-// watchMetrics returns the metrics of the watches of r.
 func watchMetrics(r render.Results) []metrics.WatchResult {
 	var list []metrics.WatchResult
 	for _, c := range r.Clusters {

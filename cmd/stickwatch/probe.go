@@ -181,7 +181,7 @@ func (o *probeOptions) run(cmd *cobra.Command, c console) error {
 	return exitError{status: o.status(results, unmet)}
 }
 
-// reader returns for whom texts are written.
+// reader returns the reader of texts.
 func (o *probeOptions) reader() phrase.Reader { return o.language.reader(o.clusters.configured) }
 
 // status returns the exit status. If --wait waits for nodes, the others do not matter.

@@ -60,7 +60,7 @@ func (o *probeOptions) prober(ctx context.Context, line *statusLine) *monitor.Pr
 }
 
 // roundsUntil takes one round or, with --wait, rounds until the goals are met or the
-// time is over. It returns the results of the last complete round with its unmet goals.
+// time has passed. It returns the results of the last complete round with its unmet goals.
 // complete is false if an interruption left none.
 func (o *probeOptions) roundsUntil(ctx context.Context, clusters []*probes.Cluster, line *statusLine) (last render.Results, unmet []gate.Unmet, complete bool) {
 	p := o.prober(ctx, line)
@@ -76,7 +76,7 @@ func (o *probeOptions) roundsUntil(ctx context.Context, clusters []*probes.Clust
 	return last, unmet, complete
 }
 
-// retry calls try at once, after every interval, and a last time when wait is over,
+// retry calls try at once, after every interval, and a last time when wait has passed,
 // until try returns true or ctx ends. It calls waiting before each pause.
 func retry(ctx context.Context, wait, interval time.Duration, try func() (done bool), waiting func()) {
 	deadline := time.Now().Add(wait)
@@ -188,7 +188,7 @@ func (o *probeOptions) awaited() string {
 }
 
 // await calls report at once and after every interval, until all goals are met or the
-// time of --wait is over, and shows the unmet goals meanwhile. It returns those of the
+// time of --wait has passed, and shows the unmet goals meanwhile. It returns those of the
 // last complete reports.
 func (o *probeOptions) await(
 	ctx context.Context, clusters []*probes.Cluster, line *statusLine, every time.Duration,

@@ -130,7 +130,7 @@ func TestReceiverRepeatsCredentials(t *testing.T) {
 	}
 }
 
-// TestServiceManager: systemd is told that the daemon is ready, alive, reloading and
+// TestServiceManager: systemd is notified that the daemon is ready, alive, reloading and
 // stopping. Source: sd_notify(3).
 func TestServiceManager(t *testing.T) {
 	dir := t.TempDir()

@@ -267,7 +267,6 @@ func (f *daemonFlags) register(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("config", "yml", "yaml")
 }
 
-// client returns a client of the daemon.
 func (f *daemonFlags) client(cmd *cobra.Command) (*apiClient, error) {
 	if f.server.server.value != nil {
 		f.configured = configurationIfAny(f.file)

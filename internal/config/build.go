@@ -349,7 +349,6 @@ func validPort(port string) error {
 	return nil
 }
 
-// limits returns the limits of a cluster.
 func (b *builder) limits(w wireCluster, at keyPath) probes.Limits {
 	limits := probes.Limits{
 		Timeout:           orDefault(w.Timeout, probes.DefaultLimits.Timeout),

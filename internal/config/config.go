@@ -170,7 +170,6 @@ type Intervals struct {
 	Dependencies time.Duration
 }
 
-// defaultIntervals are the defaults.
 var defaultIntervals = Intervals{
 	Canary:       3 * time.Second,
 	Status:       15 * time.Second,

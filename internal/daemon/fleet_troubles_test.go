@@ -25,7 +25,7 @@ import (
 )
 
 // A cable is the connection of an instance to the database. It can be cut: then nothing passes it,
-// and nothing is told that it does not.
+// and neither end gets an error.
 type cable struct {
 	net.Listener
 	to string

@@ -60,7 +60,7 @@ func TestPageShowsFaults(t *testing.T) {
 		shows(fault.name, `document.querySelector("h1").matches(".bd, .wn, .no") &&
 			document.getElementById("main").textContent.includes(`+strconv.Quote(alerting.English.Title(fault.code))+`)`)
 		if fault.code == checks.NodeDown {
-			break // the last: what its restart has cost is told for two minutes
+			break // the last: what its restart has cost is reported for two minutes
 		}
 		must.Succeed(t, r.Heal())
 		until(t, "health after "+fault.name, func() bool { return d.probe(t).Verdict == checks.Healthy })

@@ -43,7 +43,7 @@ func TestReloaded(t *testing.T) {
 		until(t, "an incident", func() bool { return slices.Contains(d.incidents(t), "firing dependency_down") })
 	}
 	for name, tt := range map[string]func(t *testing.T, r *rig, d *running){
-		"the incidents of a cluster that left are over, and that is told": func(t *testing.T, r *rig, d *running) {
+		"the incidents of a removed cluster are resolved, and that is notified": func(t *testing.T, r *rig, d *running) {
 			fires(t, r, d)
 			r.reload(t, d, r.file("second"))
 			until(t, "the end", func() bool { return slices.Contains(d.incidents(t), "resolved dependency_down") })
@@ -216,7 +216,7 @@ func TestReloadRetires(t *testing.T) {
 	d, err := Start(t.Context(), Config{Load: r.load, Prober: &monitor.Prober{}, Notifier: r.notifier})
 	must.Succeed(t, err)
 	defer func() { _ = d.close(context.Background()) }()
-	d.reporter.incidentService = newDiskFixture(t).incidentService // so that a round can end while nobody can be told that the cluster is gone
+	d.reporter.incidentService = newDiskFixture(t).incidentService // so that a round can end while nobody can be notified that the cluster is gone
 	watcher := d.active.Load().watcherOf("shop")
 	r.write(r.file("second"))
 	reloaded := make(chan error, 1)

@@ -31,7 +31,7 @@ func TestShow(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		judgement monitor.RoundResult
-		last      time.Duration // ago, when the page was told last
+		last      time.Duration // ago, when the page was updated last
 		want      bool
 	}{
 		"a whole round":                {monitor.RoundResult{Full: true}, 0, true},

@@ -102,7 +102,6 @@ type sessionCookie struct {
 	suffix string // part after the id in the cookie
 }
 
-// A sessionRequest is a request with its session.
 type sessionRequest struct {
 	ID     string // the id without suffix
 	Cookie string // the id as in the cookie

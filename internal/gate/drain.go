@@ -93,7 +93,6 @@ type newClientGap struct {
 	until  time.Time // the node's next answer after the gap; zero: there was none
 }
 
-// describe returns the gap as a phrase.
 func (n newClientGap) describe() phrase.Phrase {
 	if n.last.IsZero() {
 		return phrase.New("%d new clients in a row were sent elsewhere", n.count)

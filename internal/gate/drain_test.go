@@ -22,7 +22,7 @@ func TestDrain(t *testing.T) {
 		{"a session is lost", "no yes yes", fixture{sessions: "+11!2+22 +2222", newClients: "1212" + many}},
 		{"too few new clients for a conclusion", "yes no no", fixture{sessions: both, newClients: "1212222"}},
 		{"too few new clients, and the last round shows it", "yes yes yes", fixture{sessions: both, newClients: "1212222", outAtEnd: "node1"}},
-		{"too few new clients, and the balancer reports a drain that is over", "yes yes yes", fixture{sessions: both, newClients: "121222212", evidence: "uuudddu"}},
+		{"too few new clients, and the balancer reports a drain that has ended", "yes yes yes", fixture{sessions: both, newClients: "121222212", evidence: "uuudddu"}},
 		{"no client was ever there", "unknown unknown unknown", fixture{sessions: "+2222", newClients: "222"}},
 		{"new clients whose target it is", "yes yes yes", fixture{sessions: both, newClients: "node1:11222 node2:22222"}},
 		{"it is back at the end", "yes yes yes", fixture{sessions: both, newClients: "12" + many + "1212", evidence: "uddddu"}},

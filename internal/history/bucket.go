@@ -34,7 +34,6 @@ type bucket struct {
 	down    bool  // the last probe failed
 }
 
-// bucketOf returns the bucket of one sample.
 func bucketOf(s sample) bucket {
 	b := bucket{probes: 1}
 	if s.failed() {

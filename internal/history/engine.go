@@ -15,16 +15,16 @@ type engine interface {
 	// insertSamples inserts rows that are sorted by target and time. A row whose millisecond is
 	// taken moves to the next free one.
 	insertSamples(ctx context.Context, tx *transaction, rows []targetSample) error
-	// insertRows inserts rows of a level, with its columns, of a target that has none at their time.
+	// insertRows inserts rows of a level and a target, which has none at their times.
 	insertRows(ctx context.Context, tx *transaction, l level, target int64, rows [][]any) error
 	// rowLock ends a SELECT whose row the transaction will change: it skips rows that another
 	// transaction is changing.
 	rowLock() string
-	// explicitIDs is what an INSERT needs to set ids that the database usually assigns.
+	// explicitIDs returns the clause of an INSERT that sets ids, which the database usually assigns.
 	explicitIDs() string
 	// continueSerial lets the database assign ids after the largest one of a table.
 	continueSerial(ctx context.Context, tx *transaction, table, key string) error
-	// partition makes place for the rows of a level in [from, to).
+	// partition creates the missing partitions for the rows of a level in [from, to).
 	partition(ctx context.Context, tx *transaction, l level, from, to int64) error
 	// partitionLength returns the time range of a partition of a level in milliseconds; 0: the
 	// level has none. The rows of a partitioned level are deleted by deletePartitions.
@@ -34,7 +34,7 @@ type engine interface {
 	deletePartitions(ctx context.Context, l level, before int64) (done bool, err error)
 	// maintain checks the storage and returns free space, in between other writes.
 	maintain(ctx context.Context) error
-	// usedBytes returns the size of what can be deleted; of SQLite without free space.
+	// usedBytes returns the size of all rows and indexes. Of SQLite, free pages do not count.
 	usedBytes(ctx context.Context) (int64, error)
 	// size returns the size on disk at the last maintenance or later. It does not wait.
 	size() int64

@@ -78,7 +78,6 @@ func (p MadeUpPast) fill(ctx context.Context, tx *transaction, c Config, t *targ
 	return t.update(ctx, tx)
 }
 
-// rows returns the rows of a level.
 func (p MadeUpPast) rows(l level, from, end int64) (rows [][]any) {
 	if l == samples {
 		for ts := from; ts < end; ts += p.Interval.Milliseconds() {

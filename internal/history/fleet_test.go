@@ -58,7 +58,7 @@ func (i *testInstance) takes(t *testing.T, clusters ...string) bool {
 	return ok
 }
 
-// silent makes an instance one that is not heard of.
+// silent lets the presence of an instance expire.
 func silent(t *testing.T, i *testInstance) {
 	t.Helper()
 	if _, err := i.exec(t.Context(), `UPDATE instances SET expires = 0 WHERE name = ?`, i.name); err != nil {

@@ -142,8 +142,7 @@ func TestNumbered(t *testing.T) {
 	}
 }
 
-// TestDatabaseErrors: what is wrong with a database is told with its name and a remedy, and without
-// its password.
+// TestDatabaseErrors: an error of a database has its name and a remedy, but not its password.
 func TestDatabaseErrors(t *testing.T) {
 	server := startPostgres(t)
 	server.run(t, "CREATE ROLE guest LOGIN PASSWORD '"+lab.Password+"'")

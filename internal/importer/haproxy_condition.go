@@ -191,7 +191,6 @@ func (t haproxyTest) isHost() bool {
 	return false
 }
 
-// isPath reports whether the test is on the path.
 func (t haproxyTest) isPath() bool {
 	return slices.Contains([]string{"path", "url", "uri", "pathq", "capture.req.uri"}, t.fetch)
 }

@@ -27,7 +27,6 @@ type entryPoint struct {
 	secure, redirected bool
 }
 
-// readTraefik parses a file of Traefik.
 func readTraefik(src source, file string) (*parsedConfig, error) {
 	r := &traefikReader{source: src, points: map[string]entryPoint{}}
 	roots, err := r.load(file, 0)

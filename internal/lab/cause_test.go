@@ -87,7 +87,6 @@ func rootOf(r checks.Report, f checks.Finding) checks.Finding {
 	return f
 }
 
-// textOf returns all texts of a finding.
 func textOf(f checks.Finding) string {
 	return fmt.Sprintf("%s | %s | %s", f.Summary, f.Remedy, evidenceOf(f))
 }

@@ -137,7 +137,7 @@ func TestOperationsAlikeNginxWorkers(t *testing.T) {
 	for name, u := range map[string]*httpClient{"nginx": o.pairs[own].real, "demo": o.pairs[own].demo} {
 		met := map[string]bool{}
 		o.until(name+": the client of node2 meets two nodes", func() bool { o.sendConcurrently(u, met); return len(met) > 1 })
-		expect.Equal(t, fmt.Sprintf("%s: whom the client of node2 meets", name), map[string]bool{"node2": true, nextOwner: true}, met)
+		expect.Equal(t, fmt.Sprintf("%s: nodes that the client of node2 meets", name), map[string]bool{"node2": true, nextOwner: true}, met)
 	}
 	oracle := balance.IPHash(o.demoServers())
 	real, demo := o.askAll()

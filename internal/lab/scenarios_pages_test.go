@@ -251,7 +251,7 @@ var wrongPageScenarios = []scenario{
 	},
 }
 
-// TestMaintenancePageLater tests that a page without a session is told by its title from the one that
+// TestMaintenancePageLater tests that a page without a session is distinguished by its title from the one that
 // the nodes give, once a round has seen theirs through the balancer.
 func TestMaintenancePageLater(t *testing.T) {
 	t.Parallel()

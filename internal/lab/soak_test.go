@@ -76,7 +76,6 @@ type ownFault struct {
 	end   func(*soak)
 }
 
-// slackFault returns a fault of Slack.
 func slackFault(name string, f slacktest.Fault) ownFault {
 	return ownFault{name: name, begin: func(s *soak) { s.slack.Fail(f) }, end: func(s *soak) { s.slack.ClearFaults() }}
 }

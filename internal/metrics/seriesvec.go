@@ -272,7 +272,6 @@ func (c *count) write(out *dto.Metric, _ bool) {
 	*out.Counter.Value = c.total()
 }
 
-// A gaugeValue is the value of a gauge.
 type gaugeValue struct{ bits atomic.Uint64 }
 
 func (g *gaugeValue) set(n float64) { g.bits.Store(math.Float64bits(n)) }

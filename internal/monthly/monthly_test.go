@@ -110,7 +110,7 @@ func TestBuild(t *testing.T) {
 		t.Errorf("got sessions %+v and met %t", got, r.Met(c))
 	}
 	if len(c.Incidents) != 1 {
-		t.Errorf("got %d incidents, want the one that people were told of", len(c.Incidents))
+		t.Errorf("got %d incidents, want the one that was notified", len(c.Incidents))
 	}
 	if c.Days != 20 || c.Covered != 3 { // 31 October to 20 November in UTC
 		t.Errorf("got %d of %d days, want 3 of 20", c.Covered, c.Days)

@@ -60,7 +60,7 @@ func Join(phrases []Phrase, separator string) Phrase {
 	return all
 }
 
-// A Reader is for whom texts are written. The zero Reader reads English and UTC.
+// A Reader is the language and the time zone in which texts are written. The zero Reader reads English and UTC.
 type Reader struct {
 	Language checks.Language
 	Zone     *time.Location // nil: UTC

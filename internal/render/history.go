@@ -352,7 +352,6 @@ type wireClusterHistory struct {
 	Deployments []wire.Deployment `json:"deployments"` // oldest first
 }
 
-// A wireIncidentFile is one incident.
 type wireIncidentFile struct {
 	Schema int `json:"schema"`
 	wire.Incident

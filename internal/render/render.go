@@ -86,8 +86,8 @@ type Options struct {
 	Colour bool            // the device shows ANSI colours
 	FailOn checks.Severity // findings at or above it fail a JUnit test; "": critical
 
-	// Reader is for whom tables, Markdown and the line of Nagios are written. JSON and JUnit,
-	// which programs read, are in English and UTC.
+	// Reader is the reader of tables, Markdown and the line of Nagios. JSON and JUnit, which
+	// programs read, are in English and UTC.
 	Reader phrase.Reader
 
 	// Clusters are the configured clusters. Reports omit what the configuration

@@ -62,7 +62,6 @@ func CleanSentence(s string) string { return Clean(s, maxSentence) }
 // A formatter writes texts for a reader. Its texts are clean.
 type formatter struct{ phrase.Reader }
 
-// message returns a message of a check.
 func (f formatter) message(m checks.Message) string { return CleanSentence(f.Message(m)) }
 
 // phrase returns a text of a watch.

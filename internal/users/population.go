@@ -41,7 +41,7 @@ type Config struct {
 
 	// Dial opens connections; nil: a net.Dialer. It is ignored with FromClient.
 	Dial    func(ctx context.Context, network, addr string) (net.Conn, error)
-	TLS     *tls.Config   // whom they trust; nil: the system's roots
+	TLS     *tls.Config   // the authorities that they trust; nil: the system's
 	Timeout time.Duration // limit for a whole request; 0: 10 s
 }
 

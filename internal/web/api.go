@@ -129,7 +129,6 @@ func (p *problem) internal() bool {
 	return p.Status >= http.StatusInternalServerError && p.Status != http.StatusServiceUnavailable
 }
 
-// setRetryAfter sets the Retry-After header.
 func (p *problem) setRetryAfter(h http.Header) {
 	if p.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "5")
@@ -145,7 +144,6 @@ type query struct {
 	problems []error
 }
 
-// queryOf returns the query of r.
 func (s *Server) queryOf(r *http.Request) *query {
 	q := &query{now: s.config.Now()}
 	values, err := url.ParseQuery(r.URL.RawQuery)

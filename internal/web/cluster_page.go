@@ -90,7 +90,6 @@ func (s *Server) addClusterIncidents(r *http.Request, view *clusterPageView, v v
 	return nil
 }
 
-// A clusterView is the view of a cluster.
 type clusterView struct {
 	Name      string
 	Link      string

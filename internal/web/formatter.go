@@ -114,12 +114,10 @@ func (f formatter) percent(ratio float64) string {
 // Package alerting contains the texts of findings and incidents, for pages as well as for
 // notifications.
 
-// title returns the title of a code.
 func (f formatter) title(c checks.Code) string {
 	return alerting.Language(f.language).Title(c)
 }
 
-// summary returns the summary of an incident.
 func (f formatter) summary(i alerting.Incident) string {
 	return line(alerting.Language(f.language).Summary(i.InZone(f.zone)))
 }
@@ -139,7 +137,6 @@ func (f formatter) reason(text string) string {
 	return line(checks.Language(f.language).Reason(text))
 }
 
-// remedy returns the remedy of a finding.
 func (f formatter) remedy(finding checks.Finding) string {
 	return long(alerting.Language(f.language).Translate(finding.Remedy))
 }

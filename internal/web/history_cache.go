@@ -80,7 +80,6 @@ func (h *historyCache) balancers(ctx context.Context, snapshots []Snapshot, leng
 	})
 }
 
-// forClusterPage returns the history for the page of a cluster.
 func (h *historyCache) forClusterPage(ctx context.Context, s Snapshot, length time.Duration) *clusterHistory {
 	return h.load(ctx, cacheKey{s.Cluster.Name, true, length}, func(r *historyReader) {
 		r.targets()

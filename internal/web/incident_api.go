@@ -67,7 +67,6 @@ func (s *Server) getIncident(r *http.Request) (answer, error) {
 	return answer{body: wire.IncidentOf(i, s.config.Now())}, nil
 }
 
-// incident returns the incident with an id.
 func (s *Server) incident(ctx context.Context, id string) (alerting.Incident, error) {
 	found, err := s.findIncidents(ctx, alerting.IncidentQuery{ID: id, Limit: 1})
 	if err != nil {

@@ -63,7 +63,6 @@ func oldestStart(list []alerting.Incident, than time.Time) time.Time {
 	return than
 }
 
-// A deploymentView is the view of a deployment.
 type deploymentView struct {
 	Name, Cluster, Link string
 	Started             timestamp

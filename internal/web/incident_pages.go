@@ -67,7 +67,6 @@ func (s *Server) incidentPage(r *http.Request, p *page) error {
 	return nil
 }
 
-// An incidentView is the view of an incident.
 type incidentView struct {
 	ID          string
 	Cluster     string

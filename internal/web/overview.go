@@ -332,7 +332,6 @@ func (v viewContext) messages(n int) string {
 	return v.translate("%d messages were given up", n)
 }
 
-// historyProblems returns the problems of the history.
 func (v viewContext) historyProblems(k HistoryStatus) (notes []healthNote) {
 	if k.Damage != "" {
 		notes = append(notes, healthNote{toneCritical, v.translate("The file of the history is damaged"), long(k.Damage)})

@@ -131,7 +131,6 @@ func checkScope(a wire.SilenceRequest) error {
 	return nil
 }
 
-// spanOf returns the requested span.
 func spanOf(request wire.SilenceRequest, now time.Time) (checks.Span, error) {
 	span := checks.Span{From: now}
 	var err error

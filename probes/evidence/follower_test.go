@@ -165,6 +165,6 @@ func TestFollowerErrors(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if obs := readOnce(ctx, l.path, start, options); !strings.Contains(obs.Error, "canceled") || obs.Servers != nil {
-		t.Errorf("got %+v once the context is over, want its error and no servers", obs)
+		t.Errorf("got %+v once the context has ended, want its error and no servers", obs)
 	}
 }
