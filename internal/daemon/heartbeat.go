@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -151,11 +152,14 @@ type outboxProgress struct {
 const outboxStuckAfter = 5 * time.Minute
 
 // observe records the numbers of pending notifications by receiver, and whether others may
-// wait elsewhere.
+// wait elsewhere. pending is nil while the history cannot be read: then no wait has ended.
 func (p *outboxProgress) observe(pending map[string]int, elsewhere bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	waiting := make(map[string]time.Time)
+	if pending == nil {
+		maps.Copy(waiting, p.since)
+	}
 	wait := func(receiver string) {
 		if waiting[receiver] = p.since[receiver]; waiting[receiver].IsZero() {
 			waiting[receiver] = time.Now()

@@ -200,3 +200,21 @@ func TestSendHeartbeat(t *testing.T) {
 		}
 	}
 }
+
+// TestWaitOutlastsUnreadableHistory: a receiver that accepts nothing for longer than
+// outboxStuckAfter is noticed although the history cannot be read now and then.
+func TestWaitOutlastsUnreadableHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p outboxProgress
+		for range outboxStuckAfter / time.Minute {
+			p.observe(map[string]int{"ops": 1}, false)
+			time.Sleep(30 * time.Second)
+			p.observe(nil, true)
+			time.Sleep(30 * time.Second)
+		}
+		p.observe(map[string]int{"ops": 1}, false)
+		if err := p.stuck(); err == nil {
+			t.Error("got no error, want one about ops")
+		}
+	})
+}
