@@ -23,6 +23,15 @@ func withPage(through probes.Exchange, nodes ...probes.Exchange) func() *round {
 	})
 }
 
+// testPageFails lets every node answer its session test page with a status, directly and
+// through the balancer.
+func (r *round) testPageFails(status int) {
+	for _, n := range r.Cluster.Nodes {
+		r.direct(n.ID, page(testPage, status))
+		r.visit("").Steps[0].Status = status
+	}
+}
+
 // titled is a page with a title.
 func titled(title string) probes.Exchange {
 	ex := page(app, 200)
@@ -197,10 +206,7 @@ var pageSpecs = []spec{
 		name: "the session test page of no node any more",
 		round: from(threeNodes, func(r *round) {
 			r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Served: true}}
-			for _, n := range r.Cluster.Nodes {
-				r.direct(n.ID, page(testPage, 404))
-				r.visit("").Steps[0].Status = 404
-			}
+			r.testPageFails(404)
 		}),
 		want: []string{
 			"critical page_failing/http://shop.example/cluster/test (192.0.2.10:80) [node1 node2 node3]",
@@ -211,10 +217,7 @@ var pageSpecs = []spec{
 		round: from(threeNodes, func(r *round) {
 			gone := checks.Finding{Code: checks.PageFailing, Severity: checks.Critical, Target: lbURL + testPage + " (192.0.2.10:80)"}
 			r.Past = checks.Restored(r.Cluster, []checks.ActiveFinding{{Finding: gone}})
-			for _, n := range r.Cluster.Nodes {
-				r.direct(n.ID, page(testPage, 404))
-				r.visit("").Steps[0].Status = 404
-			}
+			r.testPageFails(404)
 		}),
 		want: []string{
 			"critical page_failing/http://shop.example/cluster/test (192.0.2.10:80) [node1 node2 node3]",
@@ -225,20 +228,14 @@ var pageSpecs = []spec{
 		round: from(threeNodes, func(r *round) {
 			other := checks.Finding{Code: checks.PageFailing, Severity: checks.Critical, Target: lbURL + app + " (192.0.2.10:80)"}
 			r.Past = checks.Restored(r.Cluster, []checks.ActiveFinding{{Finding: other}})
-			for _, n := range r.Cluster.Nodes {
-				r.direct(n.ID, page(testPage, 404))
-				r.visit("").Steps[0].Status = 404
-			}
+			r.testPageFails(404)
 		}),
 	},
 	{
 		name: "stickwatch is refused on every node",
 		round: from(threeNodes, func(r *round) {
 			r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Served: true}}
-			for _, n := range r.Cluster.Nodes {
-				r.direct(n.ID, page(testPage, 403))
-				r.visit("").Steps[0].Status = 403
-			}
+			r.testPageFails(403)
 		}),
 		want: []string{
 			"warning page_failing/http://shop.example/cluster/test (192.0.2.10:80) [node1 node2 node3]",
