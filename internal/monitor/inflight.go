@@ -110,10 +110,10 @@ func (p *partialRound) addBalancer(b probes.BalancerObservation) {
 	p.balancers = append(p.balancers, b)
 }
 
-func (p *partialRound) addDriver(w *traceDriver) {
+func (p *partialRound) addDriver(driver *traceDriver) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.drivers = append(p.drivers, w)
+	p.drivers = append(p.drivers, driver)
 }
 
 // round returns a copy of the observations. ok is false until all nodes are known, because
@@ -123,8 +123,8 @@ func (p *partialRound) round(emptyRound checks.Round) (r checks.Round, ok bool) 
 	defer p.mu.Unlock()
 	r = emptyRound
 	r.Nodes, r.Balancers = p.knownNodes(emptyRound), slices.Clone(p.balancers)
-	for _, w := range p.drivers {
-		r.Traces = append(r.Traces, w.tracesSoFar()...)
+	for _, driver := range p.drivers {
+		r.Traces = append(r.Traces, driver.tracesSoFar()...)
 	}
 	return r, r.Nodes != nil
 }
