@@ -162,9 +162,7 @@ func (c *Client) NewRequestWithCookies(ctx context.Context, jar *Jar, method, pa
 	if err != nil {
 		return nil, err
 	}
-	for _, cookie := range jar.Cookies(urlByHost(req)) {
-		req.AddCookie(cookie)
-	}
+	addCookies(req.Header, jar.Cookies(urlByHost(req)))
 	return req, nil
 }
 
@@ -184,7 +182,7 @@ func (c *Client) Poll(ctx context.Context, jar *Jar, method, path, body string) 
 		return 0, "", err
 	}
 	defer resp.Body.Close()
-	jar.setAt(urlByHost(req), dateOf(resp), resp.Cookies())
+	jar.setAt(urlByHost(req), dateOf(resp), setCookies(resp.Header))
 	text, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody))
 	return resp.StatusCode, string(text), err
 }

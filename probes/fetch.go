@@ -189,12 +189,13 @@ func (c *Client) fetch(ctx context.Context, q pageRequest, u *url.URL) (*http.Re
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, cookie := range q.jar.Cookies(c.publicURL(q.public, u)) {
+	cookies := q.jar.Cookies(c.publicURL(q.public, u))
+	for _, cookie := range cookies {
 		if q.stripPrefix && isSessionCookie(cookie.Name, q.session.Cookie) {
 			cookie.Value = withoutPrefix(cookie.Value)
 		}
-		req.AddCookie(cookie)
 	}
+	addCookies(req.Header, cookies)
 	// Do would parse a Location that is not followed, and quote an invalid one, which
 	// may contain a session id.
 	resp, err := c.http.Transport.RoundTrip(req)

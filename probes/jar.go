@@ -154,6 +154,50 @@ func (j *Jar) ended(now time.Time, session *Session) (list []RejectedCookie) {
 	return list
 }
 
+// maxSetCookies is the number of cookies in one answer above which none is read, as in net/http.
+const maxSetCookies = 3000
+
+// setCookies returns the cookies that an answer sets. Browsers also store those whose name or value has bytes
+// that RFC 6265 forbids, such as the quotes of JSON, which net/http drops.
+func setCookies(answer http.Header) (list []*http.Cookie) {
+	lines := answer["Set-Cookie"]
+	if len(lines) > maxSetCookies {
+		return nil
+	}
+	for _, line := range lines {
+		if c, err := http.ParseSetCookie(line); err == nil {
+			list = append(list, c)
+			continue
+		}
+		pair, attributes, _ := strings.Cut(line, ";")
+		name, value, ok := strings.Cut(pair, "=")
+		if c, _ := http.ParseSetCookie("name=;" + attributes); ok && strings.TrimSpace(name) != "" {
+			c.Name, c.Value, c.Raw = strings.TrimSpace(name), strings.TrimSpace(value), line
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// addCookies adds cookies to the header of a request as they were set. net/http puts values with commas or spaces
+// in quotes, which many applications take for a part of the value.
+func addCookies(request http.Header, cookies []*http.Cookie) {
+	var pairs []string
+	if before := request.Get("Cookie"); before != "" {
+		pairs = []string{before}
+	}
+	for _, c := range cookies {
+		value := c.Value
+		if c.Quoted {
+			value = `"` + value + `"`
+		}
+		pairs = append(pairs, c.Name+"="+value)
+	}
+	if len(pairs) > 0 {
+		request.Set("Cookie", strings.Join(pairs, "; "))
+	}
+}
+
 // dateOf returns the time of the server when it answered; zero: it does not say.
 func dateOf(resp *http.Response) time.Time {
 	date, err := http.ParseTime(resp.Header.Get("Date"))
@@ -229,7 +273,7 @@ func looksLikeSessionCookie(name, configured string) bool {
 // they mean for the session, and returns the cookies that the client has then.
 func (p pageRequest) storeCookies(c *Client, u *url.URL, resp *http.Response, ex *Exchange) map[string]string {
 	public := c.publicURL(p.public, u)
-	set := resp.Cookies()
+	set := setCookies(resp.Header)
 	if p.secrets != nil {
 		p.secrets.set = append(p.secrets.set, set...)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -323,4 +324,30 @@ func TestPublicURL(t *testing.T) {
 			t.Errorf("Path=%s of %s behind %s: got %s, want %s", tt.path, tt.node, tt.public, got, tt.wantPath)
 		}
 	}
+}
+
+// TestCookiesOfBrowsers: a browser stores cookies with bytes that RFC 6265 forbids, such as the quotes of JSON,
+// and sends them back unchanged. net/http drops some and puts others in quotes.
+func TestCookiesOfBrowsers(t *testing.T) {
+	kept := []string{
+		`plain=1`, `json={"id":"1","name":"a,b c"}`, `comma=s.1,s.2`, `space=a b`, `quoted="a b"`, `escaped="1\0542"`, `open="1`,
+		"name=M\u00fcller", `user[id]=7`, `empty=`, `equals=a=b==`,
+	}
+	var mu sync.Mutex
+	var got []string
+	u := web(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, r.Header.Get("Cookie"))
+		for _, pair := range append(slices.Clone(kept), `=nameless`, `valueless`) {
+			w.Header().Add("Set-Cookie", pair+"; Path=/; HttpOnly; Max-Age=60")
+		}
+	})
+	jar, client := NewJar(), NewClient(Target{URL: u})
+	for range 2 {
+		client.ask(t.Context(), pageRequest{path: "/", jar: jar})
+	}
+	_, _, err := client.Poll(t.Context(), jar, http.MethodGet, "/", "")
+	must.Succeed(t, err)
+	expect.Equal(t, "Cookie headers", []string{"", strings.Join(kept, "; "), strings.Join(kept, "; ")}, got)
 }
