@@ -191,6 +191,29 @@ func addressesInTurns(r *Round) []Finding {
 	return list
 }
 
+// addressesWithoutRoute finds balancers with addresses that only other machines can reach.
+func addressesWithoutRoute(r *Round) []Finding {
+	probed, missing := make(map[string]int), make(map[string]int) // by URL
+	for _, b := range r.Balancers {
+		probed[b.URL]++
+		missing[b.URL] = b.NoRoute
+	}
+	var list []Finding
+	for _, u := range slices.Sorted(maps.Keys(missing)) {
+		if missing[u] == 0 {
+			continue
+		}
+		args := Args{Address: u, Count: missing[u], Of: missing[u] + probed[u]}
+		list = append(list, Finding{
+			Code: BlindSpot, Severity: Info, Target: "route to " + u,
+			Summary:  msg(MsgAddressesUnrouted, args),
+			Evidence: []Message{msg(MsgAddressesCounted, args)},
+			Remedy:   msg(MsgProbeFromElsewhere, Args{}),
+		})
+	}
+	return list
+}
+
 // unlikeClients returns all nodes, if none of them gives the session's page when it is
 // asked directly, although clients of the balancer get it: they refuse the request, or another site
 // of theirs answers.

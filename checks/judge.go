@@ -80,7 +80,7 @@ func (att *attribution) findings() []Finding {
 		inRotation(att.timeline), splits(att.movement), restarts(att), remapFindings(att.remaps),
 		identities(att.outcomes), versions(att.nodes), settings(att.nodes), clocks(att.nodes), startOrder(att.timeline),
 		latency(att.outcomes), lostPackets(att.outcomes), certificates(att.outcomes),
-		blindSpots(att.movement), rarelyProbed(att.round), limitedByBalancer(att.outcomes), addressesInTurns(att.round),
+		blindSpots(att.movement), rarelyProbed(att.round), limitedByBalancer(att.outcomes), addressesInTurns(att.round), addressesWithoutRoute(att.round),
 		unreadEvidence(att.round), unreadStatus(att.nodes), refusedDirectly(att.outcomes), stores(att.outcomes),
 		sourceFailing(att.round), nodesChanged(att.timeline),
 	)

@@ -129,6 +129,8 @@ const (
 	MsgAddressesInTurns       MessageID = "addresses_in_turns"
 	MsgAddressesCounted       MessageID = "addresses_counted"
 	MsgSplitAddresses         MessageID = "split_addresses"
+	MsgAddressesUnrouted      MessageID = "addresses_unrouted"
+	MsgProbeFromElsewhere     MessageID = "probe_from_elsewhere"
 	MsgStatusUnread           MessageID = "status_unread"
 	MsgCorrectStatusPath      MessageID = "correct_status_path"
 	MsgEvidenceUnread         MessageID = "evidence_unread"

@@ -154,6 +154,8 @@ var english = translation{
 		MsgLookMoreOften:          "Set intervals.canary to less than {{.Limit}}, or let stickwatch read what the balancer reports: balancer.evidence (nginx_error_log, haproxy_stats).",
 		MsgAddressesInTurns:       "{{.Count}} of the balancer's {{.Of}} addresses are probed at a time, the others in turns",
 		MsgAddressesCounted:       "{{.Address}} has {{.Of}} addresses",
+		MsgAddressesUnrouted:      "stickwatch does not probe {{.Count}} of the balancer's {{.Of}} addresses: this machine has no route to their family (IPv4 or IPv6)",
+		MsgProbeFromElsewhere:     "Users whose machines reach them may use these addresses: give this machine that family, or run stickwatch where there is one.",
 		MsgSplitAddresses:         "To probe all addresses all the time, configure several clusters, each with some of the addresses as balancer.url.",
 		MsgStatusUnread:           `it is unknown whether {{do .Nodes "is" "are"}} paused: {{.Reason}}`,
 		MsgCorrectStatusPath:      `Correct status.path, or switch the status off with path: "".`,

@@ -146,6 +146,8 @@ var chinese = translation{
 		MsgAskForLess:             "请用 --confidence 降低要求的置信度，或通过 balancer.evidence 读取负载均衡器自身的状态。",
 		MsgAddressesInTurns:       "负载均衡器有 {{.Of}} 个地址，每次只探测 {{.Count}} 个，其余的轮流探测",
 		MsgAddressesCounted:       "{{.Address}} 有 {{.Of}} 个地址",
+		MsgAddressesUnrouted:      "负载均衡器的 {{.Of}} 个地址中有 {{.Count}} 个未探测：本机没有到该协议族（IPv4 或 IPv6）地址的路由",
+		MsgProbeFromElsewhere:     "能够访问这些地址的用户可能会使用它们：请为本机启用该协议族，或在已启用的机器上运行 stickwatch。",
 		MsgSplitAddresses:         "若要始终探测所有地址，请配置多个集群，每个集群的 balancer.url 填写其中一部分地址。",
 		MsgComputedOther:          "客户端 {{.Client}} 由 {{.Node}} 应答，按计算应为 {{.Other}}",
 		MsgOtherArithmetic:        "应答不符合按所配置节点计算的 {{.Method}}，因此无法推算摘除",

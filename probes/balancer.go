@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"stickwatch/internal/panics"
@@ -21,6 +22,7 @@ type Frontend struct {
 	Address netip.AddrPort // zero: the name did not resolve
 	Lookup  Exchange       // the failed look-up; zero if it succeeded
 	Waiting int            // number of the name's addresses that are probed at other times
+	NoRoute int            // number of the name's addresses to whose family this machine has no route
 }
 
 const (
@@ -65,14 +67,64 @@ func resolve(parent context.Context, u *url.URL, timeout time.Duration) []Fronte
 		ex.Failure, ex.Error = classify(parent, stageError{error: err, stage: stageLookup}, timeout)
 		return []Frontend{{URL: u, Lookup: ex}}
 	}
-	return frontendsAt(u, addrs, began)
+	addrs, noRoute := withRoute(addrs, hasRoute)
+	addrs = listening(addrs, func(a netip.Addr) bool { return accepts(ctx, netip.AddrPortFrom(a, port(u))) })
+	list := frontendsAt(u, addrs, began)
+	for i := range list {
+		list[i].NoRoute = noRoute
+	}
+	return list
+}
+
+// withRoute returns the addresses without those of a family to which this machine has no route, as in a container
+// without IPv6, and the number of those. A browser here would use the others, too. If there are no others, all stay.
+func withRoute(addrs []netip.Addr, hasRoute func(netip.Addr) bool) (list []netip.Addr, without int) {
+	for _, leaveOut := range []func(netip.Addr) bool{netip.Addr.Is6, netip.Addr.Is4} {
+		others := slices.DeleteFunc(slices.Clone(addrs), leaveOut)
+		family := slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return !leaveOut(a) })
+		if len(family) > 0 && !slices.ContainsFunc(family, hasRoute) && slices.ContainsFunc(others, hasRoute) {
+			return others, len(family)
+		}
+	}
+	return addrs, 0
+}
+
+// hasRoute reports whether this machine has a route to an address. Connecting a UDP socket sends no packet.
+func hasRoute(a netip.Addr) bool {
+	const discard = 9
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, discard)))
+	if err != nil {
+		return !isAny(err, syscall.ENETUNREACH, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT)
+	}
+	conn.Close()
+	return true
+}
+
+// listening returns those addresses of a name for 127.0.0.1 and ::1, such as localhost, at which a server listens.
+// It may listen at one of them only, and clients try the other one then. If there is none, the first one stays.
+func listening(addrs []netip.Addr, accepts func(netip.Addr) bool) []netip.Addr {
+	addrs = slices.SortedFunc(slices.Values(addrs), netip.Addr.Compare)
+	if len(addrs) != 2 || !addrs[0].IsLoopback() || addrs[1] != netip.IPv6Loopback() {
+		return addrs
+	}
+	if list := slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return !accepts(a) }); len(list) > 0 {
+		return list
+	}
+	return addrs[:1]
+}
+
+// accepts reports whether a server on this machine accepts connections at an address.
+func accepts(ctx context.Context, at netip.AddrPort) bool {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", at.String())
+	if err != nil {
+		return !isAny(err, syscall.ECONNREFUSED)
+	}
+	conn.Close()
+	return true
 }
 
 // frontendsAt returns the frontends of a name with these addresses that are probed at a time.
 func frontendsAt(u *url.URL, addrs []netip.Addr, now time.Time) []Frontend {
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
-	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	addrs = slices.Compact(addrs)
 	var list []Frontend
@@ -85,9 +137,13 @@ func frontendsAt(u *url.URL, addrs []netip.Addr, now time.Time) []Frontend {
 // lookup returns an IP address itself, because the resolver removes its zone.
 func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{addr}, nil
+		return []netip.Addr{addr.Unmap()}, nil
 	}
-	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
+	}
+	return addrs, err
 }
 
 func port(u *url.URL) uint16 {
@@ -107,7 +163,7 @@ func (f Frontend) Target(c *Cluster, key string) Target {
 // Through sends the requests of a client without a session to f: the primary path and
 // every page.
 func Through(ctx context.Context, cluster *Cluster, f Frontend) BalancerObservation {
-	obs := BalancerObservation{URL: f.URL.Redacted(), Address: f.Address, Primary: f.Lookup, Waiting: f.Waiting}
+	obs := BalancerObservation{URL: f.URL.Redacted(), Address: f.Address, Primary: f.Lookup, Waiting: f.Waiting, NoRoute: f.NoRoute}
 	if !f.Address.IsValid() {
 		obs.Primary.Path = cluster.PrimaryPath()
 		return obs

@@ -46,7 +46,7 @@ func TestResolve(t *testing.T) {
 					t.Errorf("got look-up %+v, want none", f.Lookup)
 				}
 			}
-			expect.Equal(t, "addresses", tt.want, got)
+			expect.Equal(t, "addresses", fmt.Sprint(tt.want), fmt.Sprint(got))
 		})
 	}
 }
@@ -84,6 +84,57 @@ func TestAddressesAt(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRoutedAddresses: a machine without IPv6 does not take the AAAA record of a site for an address that is down.
+func TestRoutedAddresses(t *testing.T) {
+	four, six, other := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
+	tests := []struct {
+		name                  string
+		addrs, reachable, all []netip.Addr
+		without               int
+	}{
+		{"no IPv6", []netip.Addr{four, six, other}, []netip.Addr{four}, []netip.Addr{four}, 2},
+		{"no IPv4", []netip.Addr{four, six}, []netip.Addr{six}, []netip.Addr{six}, 1},
+		{"one of the family", []netip.Addr{four, six, other}, []netip.Addr{four, six}, []netip.Addr{four, six, other}, 0},
+		{"no network", []netip.Addr{four, six}, nil, []netip.Addr{four, six}, 0},
+		{"one family", []netip.Addr{six, other}, nil, []netip.Addr{six, other}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, without := withRoute(tt.addrs, func(a netip.Addr) bool { return slices.Contains(tt.reachable, a) })
+			expect.Equal(t, "addresses", fmt.Sprint(tt.all), fmt.Sprint(got))
+			expect.Equal(t, "addresses without a route", tt.without, without)
+		})
+	}
+	for _, f := range frontendsAt(must.URL("http://shop.example"), []netip.Addr{four}, time.Now()) {
+		f.Address, f.NoRoute = netip.AddrPort{}, 2 // so that nothing is sent
+		expect.Equal(t, "addresses without a route, observed", 2, Through(t.Context(), new(Cluster), f).NoRoute)
+	}
+}
+
+// TestListeningAddresses: of localhost, only the addresses at which a server listens are its addresses.
+func TestListeningAddresses(t *testing.T) {
+	four, six, remote := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1"), netip.MustParseAddr("10.0.0.1")
+	tests := []struct {
+		name              string
+		addrs, open, want []netip.Addr
+	}{
+		{"IPv4 only", []netip.Addr{six, four}, []netip.Addr{four}, []netip.Addr{four}},
+		{"IPv6 only", []netip.Addr{six, four}, []netip.Addr{six}, []netip.Addr{six}},
+		{"both", []netip.Addr{six, four}, []netip.Addr{six, four}, []netip.Addr{four, six}},
+		{"down", []netip.Addr{six, four}, nil, []netip.Addr{four}},
+		{"another machine, too", []netip.Addr{remote, six}, nil, []netip.Addr{remote, six}},
+		{"of one family", []netip.Addr{four, four.Next()}, []netip.Addr{four}, []netip.Addr{four, four.Next()}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := listening(tt.addrs, func(a netip.Addr) bool { return slices.Contains(tt.open, a) })
+			expect.Equal(t, "addresses", fmt.Sprint(tt.want), fmt.Sprint(got))
+		})
+	}
+	expect.Equal(t, "a closed port accepts", false, accepts(t.Context(), netip.MustParseAddrPort(closed(t).Host)))
+	expect.Equal(t, "an open port accepts", true, accepts(t.Context(), netip.MustParseAddrPort(web(t, func(http.ResponseWriter, *http.Request) {}).Host)))
 }
 
 func TestResolveLocalhost(t *testing.T) {

@@ -32,6 +32,7 @@ type BalancerObservation struct {
 	Primary Exchange
 	Pages   []Exchange // in the order of Cluster.Pages
 	Waiting int        // number of the URL's addresses that are probed at other times
+	NoRoute int        // number of the URL's addresses to whose family this machine has no route
 }
 
 // A DependencyObservation is the result of a health check of a dependency by

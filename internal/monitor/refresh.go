@@ -110,7 +110,7 @@ func (p *Prober) ask(ctx context.Context, c *probes.Cluster, last checks.Round) 
 			continue
 		}
 		wg.Go(func() {
-			balancers[i] = probes.Through(ctx, c, probes.Frontend{URL: at, Address: b.Address, Waiting: b.Waiting})
+			balancers[i] = probes.Through(ctx, c, probes.Frontend{URL: at, Address: b.Address, Waiting: b.Waiting, NoRoute: b.NoRoute})
 		})
 	}
 	wg.Wait()
