@@ -27,6 +27,7 @@ const (
 	MsgNodeSilent           MessageID = "node_silent"
 	MsgNodeErrs             MessageID = "node_errs"
 	MsgReadNodeLog          MessageID = "read_node_log"
+	MsgAdmitNewClients      MessageID = "admit_new_clients"
 	MsgStartApplication     MessageID = "start_application"
 	MsgFindHang             MessageID = "find_hang"
 	MsgCheckNode            MessageID = "check_node"

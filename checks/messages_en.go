@@ -55,6 +55,7 @@ var english = translation{
 		MsgNodeSilent:           `{{.Node}} does not answer when asked directly: {{.Reason}}{{template "and lost" .}}`,
 		MsgNodeErrs:             `{{.Node}} answers HTTP {{.Status}} when asked directly{{template "and lost" .}}`,
 		MsgReadNodeLog:          "Look in the application's log on {{.Node}}.",
+		MsgAdmitNewClients:      "Look in the application's log on {{.Node}}. Clients that hold a session are served, and new ones are not: look for a limit of sessions that is reached (such as Tomcat's maxActiveSessions), and for what only the first request of a client needs.",
 		MsgStartApplication:     "Nothing listens on {{.Address}}: start the application there.",
 		MsgFindHang:             "It takes connections or drops them silently: look at {{.Node}} for a hanging application or a firewall.",
 		MsgCheckNode:            "Look at the application on {{.Node}}, and whether this prober can reach it.",

@@ -61,6 +61,7 @@ var chinese = translation{
 		MsgNodeSilent:           `直接访问 {{.Node}} 没有应答：{{.Reason}}{{template "and lost" .}}`,
 		MsgNodeErrs:             `直接访问 {{.Node}} 返回 HTTP {{.Status}}{{template "and lost" .}}`,
 		MsgReadNodeLog:          "请查看 {{.Node}} 上的应用日志。",
+		MsgAdmitNewClients:      "请查看 {{.Node}} 上的应用日志。已有会话的客户端正常，新客户端得不到服务：请检查是否达到会话数上限（如 Tomcat 的 `maxActiveSessions`），以及只有客户端的首个请求才需要的资源。",
 		MsgStartApplication:     "{{.Address}} 上没有进程监听：请在该处启动应用。",
 		MsgFindHang:             "它接受连接后不应答，或静默丢弃连接：请检查 {{.Node}} 上的应用是否挂起，以及防火墙。",
 		MsgCheckNode:            "请检查 {{.Node}} 上的应用，以及本机能否访问它。",

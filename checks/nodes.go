@@ -28,7 +28,8 @@ func nodes(att *attribution) []Finding {
 func nodeDown(oc *outcomes, observation probes.NodeObservation) Finding {
 	finding := about(NodeDown, Warning, observation.Node)
 	finding.Host = deadHost(oc.nodes, observation.Node)
-	if oc.nodes.noneUp() && !oc.servedNow() {
+	refused := oc.newClientsRefused()
+	if oc.nodes.noneUp() && (refused > 0 || !oc.servedNow()) {
 		finding.Severity, finding.Group = Critical, AllNodesDown
 	}
 	finding.Evidence = []Message{askedDirectly(observation.Primary)}
@@ -36,6 +37,10 @@ func nodeDown(oc *outcomes, observation probes.NodeObservation) Finding {
 		finding.facts.erring = true
 		finding.Summary = msg(MsgNodeErrs, Args{Node: observation.Node, Status: observation.Primary.Status})
 		finding.Remedy = msg(MsgReadNodeLog, Args{Node: observation.Node})
+		if finding.Severity == Critical && oc.servedNow() {
+			finding.Evidence = append(finding.Evidence, msg(MsgNewGotPage, Args{Of: refused}))
+			finding.Remedy = msg(MsgAdmitNewClients, Args{Node: observation.Node})
+		}
 		return finding
 	}
 	finding.Summary = msg(MsgNodeSilent, Args{Node: observation.Node, Reason: why(observation.Primary)})
@@ -62,6 +67,24 @@ func (oc *outcomes) servedNow() bool {
 		}
 	}
 	return slices.ContainsFunc(oc.answers, func(a *answer) bool { return a.At.After(asked) && a.outcome.Good() })
+}
+
+// newClientsRefused returns the number of new clients that the balancer got, if there were several and none was served:
+// nobody can begin, although clients that hold a session may be served.
+func (oc *outcomes) newClientsRefused() (count int) {
+	for _, a := range oc.answers {
+		switch {
+		case a.Kind != probes.StepFirst || a.trace.Continued:
+		case a.outcome == OutcomeError:
+			count++
+		default:
+			return 0
+		}
+	}
+	if count < 2 {
+		return 0
+	}
+	return count
 }
 
 // deadHost returns the host of a node's address if every node on it is down; "": one

@@ -47,6 +47,19 @@ var nodeSpecs = []spec{
 		want: []string{"warning node_down/node1", "warning node_down/node2"},
 	},
 	{
+		name: "down: no new client is served, as when a limit of sessions is reached, and those with a session are",
+		round: from(func() *round { return empty(2) }, func(r *round) {
+			for _, id := range []string{"node1", "node2"} {
+				r.direct(id, page(testPage, 500))
+				r.visit(id, id, id).Continued = true
+				r.newClients(1, "")
+				first := &r.Traces[len(r.Traces)-1].Steps[0]
+				first.Status, first.Session, first.ShowsSession = 500, "", false
+			}
+		}),
+		want: []string{"critical node_down/node1", "critical node_down/node2"},
+	},
+	{
 		name: "down: critical though one that the operator took out answers",
 		round: from(func() *round { return empty(2) }, func(r *round) {
 			r.Cluster.Nodes[1].Down = true
