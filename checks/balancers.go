@@ -72,6 +72,8 @@ func balancerDown(oc *outcomes, front frontend) Finding {
 		f.Remedy = msg(MsgStartBalancer, Args{})
 	case probes.FailureTLS, probes.FailureMalformed:
 		f.Remedy = msg(MsgCheckScheme, Args{})
+	case probes.FailureReset:
+		f.Remedy = msg(MsgFindNoAnswerRule, Args{})
 	default:
 		f.Remedy = msg(MsgCheckBalancer, Args{})
 	}

@@ -68,10 +68,37 @@ func lostAtNode(att *attribution, own []*answer) Finding {
 		f.Summary, f.Remedy = msg(MsgLostByAll, Args{Nodes: f.Nodes}), msg(MsgFindEmptied, Args{})
 		f.Affected = Affected{Share: 1, Of: clientsOf(own)} // newer clients have not come back yet
 	}
+	if age := att.outcomes.ageAtLoss(own); age > 0 {
+		f.Evidence = append(f.Evidence, msg(MsgLostAtAge, Args{Duration: age}))
+	}
 	if att.outcomes.routeless() {
 		f.Remedy = msg(MsgSetJVMRoute, Args{})
 	}
 	return f
+}
+
+// ageAtLoss returns how old the lost sessions were, if all were equally old and none that is known to be older was
+// kept: sessions may end at that age although they are used. 0: they do not, or it is not known.
+func (oc *outcomes) ageAtLoss(lost []*answer) time.Duration {
+	const least, spread = time.Minute, 0.1
+	var youngest, oldest time.Duration
+	for _, a := range firstOfClients(lost) {
+		age := a.At.Sub(a.trace.Opened)
+		if a.trace.Opened.IsZero() || age < least {
+			return 0
+		}
+		oldest = max(oldest, age)
+		if youngest == 0 || age < youngest {
+			youngest = age
+		}
+	}
+	kept := slices.ContainsFunc(oc.allAnswers, func(a *answer) bool {
+		return a.sessionOutcome == probes.SessionKept && a.At.Sub(a.trace.Opened) > oldest
+	})
+	if kept || float64(oldest-youngest) > spread*float64(oldest) {
+		return 0
+	}
+	return youngest.Round(time.Second)
 }
 
 // knownDirectly returns, as evidence, the sessions that their nodes know when asked directly, while

@@ -259,6 +259,9 @@ func failsInBetween(front frontend, page probes.Page, got []probes.Exchange) Fin
 	}
 	f.Evidence = append(limited(f.Evidence), msg(MsgNoNodeAnswersSo, Args{}))
 	f.Remedy = msg(MsgCheckBetween, Args{})
+	if got[0].Status == http.StatusUnauthorized || got[0].Status == http.StatusForbidden || got[0].Status == http.StatusNotAcceptable {
+		f.Remedy = msg(MsgCheckRefusal, Args{})
+	}
 	return f
 }
 

@@ -3,6 +3,7 @@ package checks
 import (
 	"cmp"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -98,7 +99,7 @@ func sessionsFailing(tl *timeline) []Finding {
 	}
 	finding := aboutAll(SessionFailing, Critical, tl.round.nodesWhere(func(id string) bool { return slices.Contains(nodes, id) }))
 	finding.observed.harm = harmSpan(failures)
-	finding.Summary, finding.Remedy = msg(MsgSessionsFail, Args{Nodes: finding.Nodes}), msg(MsgFindSessionError, Args{})
+	finding.Summary, finding.Remedy = msg(MsgSessionsFail, Args{Nodes: finding.Nodes}), sessionErrorRemedy(tl.outcomes, failures)
 	if onlyWrites {
 		finding.Summary, finding.Remedy = msg(MsgWritesFail, Args{Nodes: finding.Nodes}), msg(MsgFindWriteError, Args{})
 		if tl.round.policy() != probes.PolicyShared {
@@ -113,6 +114,32 @@ func sessionsFailing(tl *timeline) []Finding {
 		finding.Affected = Affected{Share: float64(failedClients) / float64(clients), Of: clients}
 	}
 	return []Finding{finding}
+}
+
+// sessionErrorRemedy returns where to look for what fails clients with a session. An application's log does not show
+// requests whose header is too long, nor those to which a rule of the balancer gives no answer.
+func sessionErrorRemedy(oc *outcomes, failures []*answer) Message {
+	longest := 0
+	for _, a := range failures {
+		longest = max(longest, a.CookieBytes)
+	}
+	switch {
+	case !slices.ContainsFunc(failures, func(a *answer) bool { return !refusesCookies(a.Exchange) }):
+		return msg(MsgShortenCookies, Args{Count: longest})
+	case !slices.ContainsFunc(failures, func(a *answer) bool { return a.Answered() }):
+		return msg(MsgFindNoAnswer, Args{Address: ownAddress(oc)})
+	default:
+		return msg(MsgFindSessionError, Args{})
+	}
+}
+
+// longCookies is the length of cookies from which a 400 is attributed to it. Servers accept headers of 8 KB by
+// default, of which the cookies are the largest part.
+const longCookies = 4 << 10
+
+// refusesCookies reports whether a server refused a request because its header was too long.
+func refusesCookies(ex probes.Exchange) bool {
+	return ex.Status == http.StatusRequestHeaderFieldsTooLarge || ex.Status == http.StatusBadRequest && ex.CookieBytes >= longCookies
 }
 
 // tallyByNode counts requests by the node that owns the session; "": not known. Failures

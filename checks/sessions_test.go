@@ -731,6 +731,94 @@ func cookieEnded(life time.Duration) func() *round {
 	})
 }
 
+// TestSessionErrorRemedy: requests that the balancer refuses or leaves without an answer are not in the application's log.
+func TestSessionErrorRemedy(t *testing.T) {
+	t.Parallel()
+	closing := probes.Exchange{Failure: probes.FailureReset, Error: "connection closed before the answer was complete"}
+	for want, got := range map[checks.MessageID]probes.Exchange{
+		checks.MsgShortenCookies:   {Status: 400, CookieBytes: 8 << 10},
+		checks.MsgFindSessionError: {Status: 400, CookieBytes: 100},
+		checks.MsgFindNoAnswer:     closing,
+	} {
+		r := changed(func(r *round) {
+			for _, n := range r.Cluster.Nodes {
+				r.eachStep(n.ID, func(s *probes.Step) {
+					if s.Kind != probes.StepFirst {
+						s.Status, s.CookieBytes, s.Failure, s.Error, s.Label, s.Session = got.Status, got.CookieBytes, got.Failure, got.Error, "", ""
+					}
+				})
+			}
+		})()
+		for _, f := range checks.Judge(r.Round).Findings {
+			if f.Code != checks.SessionFailing || f.Remedy.ID != want {
+				t.Errorf("got %s with remedy %s, want %s", f.Code, f.Remedy.ID, want)
+			}
+		}
+	}
+}
+
+// TestRefusalRemedy: what refuses stickwatch may serve users.
+func TestRefusalRemedy(t *testing.T) {
+	t.Parallel()
+	for want, got := range map[checks.MessageID]probes.Exchange{
+		checks.MsgCheckRefusal:     {Status: 403},
+		checks.MsgCheckBetween:     {Status: 404},
+		checks.MsgFindNoAnswerRule: {Failure: probes.FailureReset, Error: "connection closed before the answer was complete"},
+	} {
+		r := empty(2)
+		r.Balancers[0].Primary.Status, r.Balancers[0].Primary.Failure, r.Balancers[0].Primary.Error = got.Status, got.Failure, got.Error
+		for range 3 {
+			s := &r.visit("").Steps[0]
+			s.Status, s.Failure, s.Error, s.Session, s.ShowsSession = got.Status, got.Failure, got.Error, "", false
+		}
+		for _, f := range checks.Judge(r.Round).Findings {
+			if f.Severity == checks.Critical && f.Remedy.ID != want {
+				t.Errorf("got %s with remedy %s, want %s", f.Code, f.Remedy.ID, want)
+			}
+		}
+	}
+}
+
+// TestLostAtAge: sessions that end at one age although they are used show that age.
+func TestLostAtAge(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		opened [2]time.Duration // before the round, of two canaries that lose their sessions
+		kept   time.Duration    // of one that keeps it
+		want   time.Duration
+	}{
+		"one age":             {[2]time.Duration{30 * time.Minute, 31 * time.Minute}, 20 * time.Minute, 30 * time.Minute},
+		"different ages":      {[2]time.Duration{30 * time.Minute, 5 * time.Minute}, time.Minute, 0},
+		"an older one stays":  {[2]time.Duration{30 * time.Minute, 31 * time.Minute}, 50 * time.Minute, 0},
+		"sessions of seconds": {[2]time.Duration{2 * time.Second, 2 * time.Second}, time.Second, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := healthy()
+			for i, before := range []time.Duration{tt.opened[0], tt.opened[1], tt.kept} {
+				tr := &r.Traces[i]
+				tr.Continued, tr.Opened = true, began.Add(-before)
+				tr.Steps[0].At = tr.Opened
+				if i < 2 {
+					for s := range tr.Steps[1:] {
+						tr.Steps[s+1].Session, tr.Steps[s+1].NewID = probes.Fingerprint(fmt.Sprint("s:new", i)), true
+					}
+				}
+			}
+			var got time.Duration
+			for _, f := range checks.Judge(r.Round).Findings {
+				for _, e := range f.Evidence {
+					if e.ID == checks.MsgLostAtAge {
+						got = e.Args.Duration
+					}
+				}
+			}
+			if got != tt.want {
+				t.Errorf("got age %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 // TestLostWithinNode tests that the remedy differs if the node knows the session again.
 func TestLostWithinNode(t *testing.T) {
 	t.Parallel()

@@ -31,6 +31,7 @@ type Exchange struct {
 	Title        string      // of a page without a session; "": it has none, or was not read
 	LoggedIn     LoginState  // whether the answer is one to a user; "": unknown, or the client is a visitor
 	Rejected     []RejectedCookie
+	CookieBytes  int // length of the cookies that were sent
 
 	Clock       ClockOffset // from the Date header; no samples: unknown
 	Certificate time.Time   // when the peer's certificate expires; zero: no TLS

@@ -154,6 +154,9 @@ func (c *Client) fetchFollowing(ctx context.Context, q pageRequest, ex *Exchange
 func (c *Client) hop(ctx context.Context, request pageRequest, address *url.URL, ex *Exchange) (Document, *url.URL, error) {
 	t := newHopTimer()
 	ex.Status, ex.Redirect = 0, ""
+	sent := make(http.Header)
+	addCookies(sent, request.jar.Cookies(c.publicURL(request.public, address)))
+	ex.CookieBytes = len(sent.Get("Cookie"))
 	resp, body, err := c.fetch(t.watch(ctx), request, address) //nolint:bodyclose // fetch has read and closed it
 	t.record(ex)
 	if resp != nil {

@@ -344,9 +344,11 @@ func TestCookiesOfBrowsers(t *testing.T) {
 		}
 	})
 	jar, client := NewJar(), NewClient(Target{URL: u})
+	var ex Exchange
 	for range 2 {
-		client.ask(t.Context(), pageRequest{path: "/", jar: jar})
+		ex, _ = client.ask(t.Context(), pageRequest{path: "/", jar: jar})
 	}
+	expect.Equal(t, "length of the cookies", len(strings.Join(kept, "; ")), ex.CookieBytes)
 	_, _, err := client.Poll(t.Context(), jar, http.MethodGet, "/", "")
 	must.Succeed(t, err)
 	expect.Equal(t, "Cookie headers", []string{"", strings.Join(kept, "; "), strings.Join(kept, "; ")}, got)
