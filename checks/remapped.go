@@ -276,8 +276,8 @@ func (oc *outcomes) unlistedAnswer(since time.Time) bool {
 	return slices.ContainsFunc(oc.allAnswers, func(a *answer) bool { return IsUnlisted(a.servingNode) && !a.At.Before(since) })
 }
 
-// cameFromUnlisted reports whether the client of an answer came from a node that is not listed: each listed one is
-// known by another name and was not disrupted meanwhile, or had been down for long when that node last answered.
+// cameFromUnlisted reports whether the client of an answer came from a node that is not listed: each listed one has
+// another name, which it did not change meanwhile, or had been down for long when that node last answered.
 func (rem *remaps) cameFromUnlisted(a *answer) bool {
 	label, kept, identity := a.trace.First().Label, a.sinceLastKept().From, rem.nodes.identity
 	if label == "" || identity.NodeOf(label) != "" || identity.Ambiguous(label) {
@@ -288,8 +288,11 @@ func (rem *remaps) cameFromUnlisted(a *answer) bool {
 		wasDown := slices.ContainsFunc(disruptions, func(d Disruption) bool {
 			return d.failed() && d.From.Add(longDown).Before(kept) && !d.To.Before(kept)
 		})
-		disrupted := slices.ContainsFunc(disruptions, func(d Disruption) bool { return d.covers(a.At, rem.timeline.consequencesFor) })
-		return !wasDown && (disrupted || slices.Contains(rem.outcomes.unnamed, id))
+		mayBeRenamed := slices.ContainsFunc(disruptions, func(d Disruption) bool {
+			return d.covers(a.At, rem.timeline.consequencesFor) && !d.From.After(a.trace.Opened)
+		})
+		unnamed := slices.Contains(rem.outcomes.unnamed, id) && rem.nodes.direct[id].LastLabel == ""
+		return !wasDown && (mayBeRenamed || unnamed)
 	}
 	return len(rem.nodes.disruptable(mayBeIt)) == 0
 }
