@@ -74,7 +74,7 @@ type ClientReport struct {
 	Frontend string // address of the balancer
 
 	Requests, Failed, Opened int
-	Slowest                  time.Duration // over the good answers
+	Slowest                  time.Duration // of the good answers
 	Longest                  Outage
 	Segments                 []Segment
 }

@@ -48,7 +48,7 @@ type engine interface {
 type transaction struct {
 	*sql.Tx
 	engine engine
-	conn   *sql.Conn // of PostgreSQL; nil: of SQLite
+	conn   *sql.Conn // the writing connection of PostgreSQL; nil: SQLite
 }
 
 // A targetSample is a sample of a known target.

@@ -222,7 +222,7 @@ func (h *caddyHealth) ejection() (ejection, bool) {
 	return ejection{}, false
 }
 
-// caddyDynamic parses dynamic a|srv NAME [PORT], with the same in a block.
+// caddyDynamic parses dynamic a|srv NAME [PORT], or with name and port in its block.
 func (u *upstream) caddyDynamic(d directive) {
 	u.partial = true
 	u.dynamic = d.remark("dynamic %s: the servers are not in the file", strings.Join(d.args, " "))
