@@ -192,7 +192,8 @@ func (mov *movement) byDisruptionOf(a *answer, out []string) bool {
 	if len(out) == 0 {
 		return false
 	}
-	if key := mov.round.key(a.trace); mov.nodes.oracle != nil && key != "" && !mov.nodes.rehashes() {
+	key := mov.round.key(a.trace)
+	if mov.nodes.oracle != nil && key != "" && !mov.nodes.rehashes() && !mov.round.Past.listDiffers() {
 		own := func(id string) int {
 			if id == a.trace.holder || id == a.trace.opener {
 				return 0
@@ -201,9 +202,7 @@ func (mov *movement) byDisruptionOf(a *answer, out []string) bool {
 		}
 		out = slices.Clone(out) // the client's own nodes first, as only so many are tried
 		slices.SortStableFunc(out, func(a, b string) int { return own(a) - own(b) })
-		if named := mov.namedWithoutNodes(key, out, a.listedNode); named || !mov.round.Past.listDiffers() {
-			return named
-		}
+		return mov.namedWithoutNodes(key, out, a.listedNode)
 	}
 	hashes := mov.nodes.oracle != nil || mov.nodes.rehashes()
 	return slices.Contains(out, a.trace.holder) || slices.Contains(out, a.trace.opener) || hashes && mov.timeline.openedMeanwhile(a)

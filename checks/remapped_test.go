@@ -750,6 +750,36 @@ func TestAddedLine(t *testing.T) {
 	}
 }
 
+// TestListRestoredBesideOutage tests that clients which move to their configured nodes, after the balancer had another
+// list, were remapped, although a node is down: it is not theirs.
+func TestListRestoredBesideOutage(t *testing.T) {
+	t.Parallel()
+	r := hashed(4)
+	r.down("node4")
+	out := checks.Disruption{Span: checks.Span{From: began.Add(-time.Minute), To: began}, Kind: checks.DisruptionDown, Gone: began}
+	r.Past = &checks.Timelines{
+		Balancer: checks.BalancerTimeline{Remapped: checks.Remapping{At: began.Add(-4 * time.Minute), Last: began.Add(-3 * time.Minute)}},
+		Nodes:    map[string]checks.NodeTimeline{"node4": {Disruptions: []checks.Disruption{out}}},
+	}
+	oracle, _ := checks.Oracle(r.Cluster)
+	for i, moved := 0, 0; moved < 3; i++ {
+		client := fmt.Sprintf("198.51.%d.7", i)
+		at, _ := oracle.Pick(client)
+		if at == 3 {
+			continue
+		}
+		moved++
+		home := r.Cluster.Nodes[at].ID
+		tr := r.visit(r.Cluster.Nodes[(at+1)%3].ID, home, home)
+		tr.Client, tr.TargetNode, tr.Continued, tr.Opened = client, home, true, began.Add(-2*time.Minute)
+		tr.Steps[0].At = began.Add(-3 * time.Second)
+		tr.Steps[1].Session, tr.Steps[2].Session = otherSession, otherSession
+	}
+	if got := checks.Judge(r.Round).Findings; !slices.ContainsFunc(got, func(f checks.Finding) bool { return f.Code == checks.BalancerRemapped }) {
+		t.Errorf("got %q, want balancer_remapped", lines(checks.Judge(r.Round)))
+	}
+}
+
 // TestFewAnswersFitAnOrder tests that a list in another order is found only if too many answers fit
 // for chance: four clients that are scattered over four nodes meet each of them once in a tenth of cases.
 func TestFewAnswersFitAnOrder(t *testing.T) {
