@@ -211,16 +211,16 @@ func (tl *timeline) readLog(n probes.Node, timeline NodeTimeline, reported bool)
 	if !ok {
 		return timeline
 	}
-	over := ejectionLog.episodes
+	ended := ejectionLog.episodes
 	if ejectionLog.out {
-		over = over[:len(over)-1]
+		ended = ended[:len(ended)-1]
 	}
-	for _, e := range over {
-		if timeline.LogRead && !reported && e.First.After(timeline.LogUntil) {
-			timeline.Ejections = append(timeline.Ejections, tl.round.ejection(n, ejectionLog, e))
+	for _, episode := range ended {
+		if timeline.LogRead && !reported && episode.First.After(timeline.LogUntil) {
+			timeline.Ejections = append(timeline.Ejections, tl.round.ejection(n, ejectionLog, episode))
 		}
 	}
-	known := over
+	known := ended
 	if reported {
 		known = ejectionLog.episodes
 	}

@@ -31,12 +31,12 @@ func (rem *remaps) changeOfList() (change Message, node string) {
 	if chance := float64(len(lists)) * math.Pow(1/float64(len(rem.round.Cluster.Nodes)), float64(answers)); chance > 1-rem.round.Confidence {
 		return Message{}, "" // clients that are scattered may happen to fit one of so many lists
 	}
-	for _, p := range lists {
+	for _, list := range lists {
 		switch {
-		case !rem.round.fits(p.servers, placed):
+		case !rem.round.fits(list.servers, placed):
 		case change.IsZero():
-			change, node = p.change, p.node
-		case p.change.ID == change.ID && p.node != node:
+			change, node = list.change, list.node
+		case list.change.ID == change.ID && list.node != node:
 			return Message{}, "" // a few clients do not show which line it was
 		}
 	}

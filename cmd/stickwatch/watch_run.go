@@ -191,8 +191,8 @@ func (d *deployment) end(ctx context.Context) render.Results {
 	r := render.Results{Started: d.began, Clusters: make([]checks.Report, len(d.watches)), Watches: make(map[string]gate.Report)}
 	watches := make([]gate.Report, len(d.watches))
 	var wg panics.Group
-	for i, v := range d.watches {
-		wg.Go(func() { watches[i] = gate.Judge(v.Stop(ctx), d.options.limits(d.clusters[i]), time.Now()) })
+	for i, running := range d.watches {
+		wg.Go(func() { watches[i] = gate.Judge(running.Stop(ctx), d.options.limits(d.clusters[i]), time.Now()) })
 	}
 	wg.Wait()
 	for i, w := range watches {

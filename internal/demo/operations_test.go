@@ -28,8 +28,8 @@ func clients(t *testing.T, n int) []*browser {
 // answer.
 func nodesOf(c *Cluster, browsers []*browser) []string {
 	list := make([]string, len(browsers))
-	for i, v := range browsers {
-		r := v.get(c.Balancer.URL() + "/cluster/test")
+	for i, browser := range browsers {
+		r := browser.get(c.Balancer.URL() + "/cluster/test")
 		list[i] = fmt.Sprint(r.Status)
 		if m := nodeOnPage.FindStringSubmatch(r.Body); m != nil {
 			list[i] = m[1]
