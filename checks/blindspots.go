@@ -50,7 +50,7 @@ func blindSpotCause(rot *rotation, unseen []string) (why, remedy Message) {
 		return msg(MsgLikeIPHash, Args{}), msg(MsgSetMethod, Args{Why: new(chooseClient(rot.outcomes, header))})
 	case b.Method == probes.MethodHash && b.HashKey == "":
 		return msg(MsgNoHashKey, Args{}), msg(MsgSetHashKey, Args{})
-	case b.KeyHeader() == "" && hashesAddress(b):
+	case b.KeyHeader() == "" && b.HashesAddress():
 		return msg(MsgOwnAddressOnly, Args{Method: b.Method, Address: ownAddress(rot.outcomes)}), chooseClient(rot.outcomes, header)
 	case b.KeyHeader() == "" && b.Method == probes.MethodHash:
 		return msg(MsgHashedByOther, Args{Name: b.HashKey}), msg(MsgLookAtServers, Args{})

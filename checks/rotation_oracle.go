@@ -24,6 +24,10 @@ func Oracle(c *probes.Cluster) (balance.Picker, bool) {
 		return balance.IPHash(servers), true
 	case c.Balancer.Method == probes.MethodSource:
 		return balance.Source(servers), true
+	case c.Balancer.HashesAddressBytes() && c.Balancer.Consistent:
+		return balance.AddressBytes(balance.Consistent(servers)), true
+	case c.Balancer.HashesAddressBytes():
+		return balance.AddressBytes(balance.Hash(servers)), true
 	case c.Balancer.Method == probes.MethodHash && c.Balancer.Consistent:
 		return balance.Consistent(servers), c.Balancer.HashKey != ""
 	case c.Balancer.Method == probes.MethodHash:
@@ -33,18 +37,13 @@ func Oracle(c *probes.Cluster) (balance.Picker, bool) {
 	}
 }
 
-// hashesAddress reports whether the balancer hashes the client's address.
-func hashesAddress(b probes.Balancer) bool {
-	return b.Method == probes.MethodIPHash || b.Method == probes.MethodSource || (b.Method == probes.MethodHash && b.HashKey == "$remote_addr")
-}
-
 // key returns the value that the balancer hashed for a client: the key or address
 // that it presented, or our own address; "": not known.
 func (r *Round) key(tr *trace) string {
 	switch own := tr.First().LocalAddress; {
 	case tr.Client != "":
 		return tr.Client
-	case hashesAddress(r.Cluster.Balancer) && own.IsValid():
+	case r.Cluster.Balancer.HashesAddress() && own.IsValid():
 		return own.String()
 	default:
 		return ""
@@ -163,7 +162,7 @@ func (r *Round) keyIgnored(t traffic) bool {
 // only known if no device translates addresses on the way.
 func (rot *rotation) skippedForUs(n probes.Node, t traffic) bool {
 	at := slices.IndexFunc(t.answers, func(a *answer) bool { return a.OK() && a.listedNode != "" && a.LocalAddress.IsValid() })
-	if at < 0 || !hashesAddress(rot.round.Cluster.Balancer) || rot.nodes.rehashes() {
+	if at < 0 || !rot.round.Cluster.Balancer.HashesAddress() || rot.nodes.rehashes() {
 		return false
 	}
 	a := t.answers[at]
@@ -211,7 +210,7 @@ func (t traffic) ownAnswers() []*answer {
 // hashesOwnAddressTo reports whether the hash names n for the address that an
 // answer's client sent from.
 func (ns *nodeStates) hashesOwnAddressTo(a *answer, n probes.Node) bool {
-	if ns.oracle == nil || !hashesAddress(ns.round.Cluster.Balancer) {
+	if ns.oracle == nil || !ns.round.Cluster.Balancer.HashesAddress() {
 		return false
 	}
 	index, ok := ns.oracle.Pick(a.LocalAddress.String())

@@ -188,7 +188,7 @@ func Through(ctx context.Context, cluster *Cluster, f Frontend) BalancerObservat
 // KeyHeader returns the header in which a client can send the key that the balancer
 // hashes; "" if there is none.
 func (b Balancer) KeyHeader() string {
-	if b.Method == MethodHash && b.HashKey != "" && b.HashKey != "$remote_addr" {
+	if b.Method == MethodHash && b.HashKey != "" && !b.HashesAddress() {
 		if name, ok := strings.CutPrefix(b.HashKey, "$http_"); ok {
 			return strings.ReplaceAll(name, "_", "-")
 		}

@@ -87,7 +87,7 @@ type Balancer struct {
 	// With it a canary can choose the node to which ip_hash sends it.
 	ClientIPHeader string
 
-	HashKey    string // the key of nginx's hash directive: "$remote_addr", "$http_NAME", "$cookie_NAME"; "": unknown
+	HashKey    string // the key of nginx's hash directive: "$remote_addr", "$binary_remote_addr", "$http_NAME", "$cookie_NAME"; "": unknown
 	Consistent bool   // `hash ... consistent`
 
 	Evidence EvidenceSources // where the balancer reports the state of its servers
@@ -97,6 +97,16 @@ type Balancer struct {
 // has none: nginx places its first request in turn.
 func (b Balancer) HashesCookie() bool {
 	return b.Method == MethodHash && strings.HasPrefix(b.HashKey, "$cookie_")
+}
+
+// HashesAddress reports whether the balancer hashes the client's address.
+func (b Balancer) HashesAddress() bool {
+	return b.Method == MethodIPHash || b.Method == MethodSource || b.Method == MethodHash && (b.HashKey == "$remote_addr" || b.HashesAddressBytes())
+}
+
+// HashesAddressBytes reports whether the balancer hashes the bytes of the client's address instead of its text.
+func (b Balancer) HashesAddressBytes() bool {
+	return b.Method == MethodHash && b.HashKey == "$binary_remote_addr"
 }
 
 // HashesClients reports whether the balancer hashes something that a client has from its first

@@ -164,7 +164,7 @@ func newOracle(c *probes.Cluster, keys, only bool) (o *oracle, ok bool) {
 	}
 	o = &oracle{
 		cluster: c.Name, nodes: cluster.Nodes,
-		keys: *method == probes.MethodHash && (keys || cluster.Balancer.HashKey != "$remote_addr"),
+		keys: *method == probes.MethodHash && (keys || !cluster.Balancer.HashesAddress()),
 	}
 	if cluster.Unordered || len(cluster.Nodes) == 0 {
 		return nil, false

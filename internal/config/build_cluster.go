@@ -101,7 +101,7 @@ func (b *builder) balancer(wire wireBalancer, at keyPath) probes.Balancer {
 
 var (
 	headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
-	hashKey    = regexp.MustCompile(`^\$(remote_addr|http_[a-z0-9_]+|cookie_[A-Za-z0-9_]+)$`)
+	hashKey    = regexp.MustCompile(`^\$((binary_)?remote_addr|http_[a-z0-9_]+|cookie_[A-Za-z0-9_]+)$`)
 )
 
 // hash reports settings that have no effect with method hash.
@@ -116,7 +116,7 @@ func (b *builder) hash(w probes.Balancer, at keyPath) {
 		return
 	}
 	if w.HashKey != "" && !hashKey.MatchString(w.HashKey) {
-		b.problem(at.key("hash_key"), "expected $remote_addr, $http_NAME or $cookie_NAME, got %s: leave it out for another key",
+		b.problem(at.key("hash_key"), "expected $remote_addr, $binary_remote_addr, $http_NAME or $cookie_NAME, got %s: leave it out for another key",
 			b.valueText(at.key("hash_key"), w.HashKey))
 	}
 }

@@ -146,7 +146,7 @@ type wireBalancer struct {
 	URL oneOrMore `yaml:"url" check:"required"`
 	// How the balancer chooses a node for a new client. Default unknown, or the method that the profile's documentation requires.
 	Method string `yaml:"method" check:"oneof=method"`
-	// The key of `hash`: $remote_addr, $http_NAME or $cookie_NAME. Omit it for any other key.
+	// The key of `hash`: $remote_addr, $binary_remote_addr, $http_NAME or $cookie_NAME. Omit it for any other key.
 	HashKey string `yaml:"hash_key"`
 	// Whether `hash` has the parameter consistent.
 	Consistent bool `yaml:"consistent"`

@@ -175,7 +175,7 @@ func (u *upstream) nginxMethod(line directive) {
 	}
 }
 
-var predictableKey = regexp.MustCompile(`^\$(remote_addr|http_[a-z0-9_]+|cookie_[A-Za-z0-9_]+)$`)
+var predictableKey = regexp.MustCompile(`^\$((binary_)?remote_addr|http_[a-z0-9_]+|cookie_[A-Za-z0-9_]+)$`)
 
 func (u *upstream) nginxHash(d directive) {
 	u.method = probes.MethodHash

@@ -59,7 +59,7 @@ func nthTargetedClients(c *probes.Cluster, nth int) []client {
 }
 
 func keyFor(c *probes.Cluster, picker balance.Picker, server, nth int) (string, bool) {
-	if c.Balancer.Method == probes.MethodHash && c.Balancer.HashKey != "$remote_addr" {
+	if c.Balancer.Method == probes.MethodHash && !c.Balancer.HashesAddress() {
 		return balance.KeyFor(picker, server, nth)
 	}
 	addr, ok := balance.ClientFor(picker, server, nth)

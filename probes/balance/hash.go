@@ -44,6 +44,30 @@ func (h *hash) moves(server int) func(key string) int {
 	return func(key string) int { return moves(uint(memcachedHash(0, key))) }
 }
 
+type addressBytes struct{ Picker }
+
+// AddressBytes returns the picker of `hash $binary_remote_addr`, whose key is the bytes of the client's address. Its
+// keys are texts of addresses, as in $remote_addr; for any other text Pick is not ok.
+func AddressBytes(hash Picker) Picker { return addressBytes{hash} }
+
+func (b addressBytes) Pick(key string, without ...int) (int, bool) {
+	address, err := netip.ParseAddr(key)
+	if err != nil {
+		return noServer, false
+	}
+	return b.Picker.Pick(string(address.AsSlice()), without...)
+}
+
+// moves implements moveCounter.
+func (b addressBytes) moves(server int) func(key string) int {
+	counter, ok := b.Picker.(moveCounter)
+	if !ok {
+		return func(string) int { return 0 }
+	}
+	moves := counter.moves(server)
+	return func(key string) int { return moves(string(netip.MustParseAddr(key).AsSlice())) }
+}
+
 type ipHash struct{ pool }
 
 // IPHash is nginx's `ip_hash`. A key is the text of a client address, as in

@@ -22,6 +22,26 @@ type pickTest struct {
 	want    int
 }
 
+// TestAddressBytes compares picks with those of nginx 1.22 and `hash $binary_remote_addr`.
+func TestAddressBytes(t *testing.T) {
+	servers := []Server{{Name: "127.0.0.1:21131"}, {Name: "127.0.0.1:21132"}, {Name: "127.0.0.1:21133"}}
+	consistent, hash := AddressBytes(Consistent(servers)), AddressBytes(Hash(servers))
+	for client, want := range map[string][2]int{
+		"10.0.0.1": {0, 2}, "192.0.2.7": {0, 1}, "203.0.113.99": {2, 0}, "198.18.1.2": {1, 2}, "2001:db8::1": {2, 0}, "::1": {1, 2},
+	} {
+		expect.Equal(t, client, want, [2]int{pick(t, consistent, client), pick(t, hash, client)})
+	}
+	if _, ok := hash.Pick("app.example"); ok {
+		t.Error("a key that is no address has a server")
+	}
+	for server := range servers {
+		client, ok := ClientFor(consistent, server, 1)
+		if expect.Equal(t, "a client", true, ok); pick(t, consistent, client.String()) != server {
+			t.Errorf("the client %s is not sent to server %d", client, server)
+		}
+	}
+}
+
 func TestPick(t *testing.T) {
 	three := named(3)
 	single := named(1)
