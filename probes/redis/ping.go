@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
@@ -21,7 +22,8 @@ import (
 )
 
 // Ping connects to redis://user:password@host:port/db (rediss:// is TLS), authenticates
-// if u has a password, and sends PING. It is a probes.Pinger.
+// if u has a password, and sends PING. It is a probes.Pinger. A server that answers and whose memory is
+// full, so that it refuses writes, is an error as well.
 //
 // If u has no password and the server requires one, the server is up: it serves clients
 // that have the password. A refused password is an error, because a node with the same
@@ -47,16 +49,48 @@ func Ping(ctx context.Context, u *url.URL) error {
 		})
 		client := redis.NewClient(options)
 		defer client.Close()
-		return explain(client.Ping(ctx).Err(), g, options.Password != "")
+		if err := client.Ping(ctx).Err(); err != nil {
+			return explain(err, g, options.Password != "")
+		}
+		return memoryFull(ctx, client)
 	})
+}
+
+const (
+	// infoTimeout bounds how long INFO may take: some proxies and users have no such command.
+	infoTimeout = 500 * time.Millisecond
+	// nearlyFull is the part of maxmemory that is left free while a full server refuses most writes. What its clients
+	// need changes with each command.
+	nearlyFull = 1000
+)
+
+// memoryFull returns an error if the memory of a server that evicts nothing is full. It says so only to clients that
+// write. A server that does not report its memory has none.
+func memoryFull(ctx context.Context, client *redis.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, infoTimeout)
+	defer cancel()
+	memory := make(map[string]string)
+	for line := range strings.Lines(client.Info(ctx, "memory").Val()) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		memory[name] = value
+	}
+	used, _ := strconv.ParseInt(memory["used_memory"], 10, 64)
+	limit, _ := strconv.ParseInt(memory["maxmemory"], 10, 64)
+	if memory["maxmemory_policy"] != "noeviction" || limit <= 0 || used < limit-limit/nearlyFull {
+		return nil
+	}
+	return readlimit.AnswerError{
+		Message: fmt.Sprintf("used_memory:%d maxmemory:%d maxmemory_policy:noeviction", used, limit),
+		Remedy:  "raise maxmemory, or let keys expire: its memory is full and it refuses writes",
+	}
 }
 
 // silence turns off go-redis's logger, which writes to standard error. The logger is
 // global, and only this package uses go-redis.
 var silence = sync.OnceFunc(logging.Disable)
 
-// limit restricts o to one attempt on one connection that sends only a login and a
-// ping.
+// limit restricts o to one attempt on one connection that sends only a login, a ping and
+// a question.
 func limit(o *redis.Options, dial readlimit.Dial) {
 	o.Dialer = dial
 	o.DialerRetries = 1

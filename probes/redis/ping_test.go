@@ -30,6 +30,20 @@ func TestPing(t *testing.T) {
 	}
 }
 
+// TestPingFull: a Redis whose memory is full and that evicts nothing answers PING, and refuses what sessions store.
+func TestPingFull(t *testing.T) {
+	const full = "raise maxmemory, or let keys expire: its memory is full and it refuses writes"
+	for policy, want := range map[string]string{"noeviction": full, "allkeys-lru": ""} {
+		address := readlimittest.Start(t, "redis-server", func(port string) []string {
+			return []string{"--bind", "127.0.0.1", "--port", port, "--save", "", "--maxmemory", "100kb", "--maxmemory-policy", policy}
+		})
+		got := readlimittest.Ping(t, Ping, "redis://"+address)
+		if before, _, _ := strings.Cut(got, ": it answers"); before != want {
+			t.Errorf("%s: got %q, want %q", policy, got, want)
+		}
+	}
+}
+
 func TestPingPassword(t *testing.T) {
 	address := readlimittest.Start(t, "redis-server", func(port string) []string {
 		return []string{"--bind", "127.0.0.1", "--port", port, "--save", "", "--requirepass", "p@ss/w", "--user", "watch", "on", ">w", "-@all"}
