@@ -23,7 +23,7 @@ func TestLossesCountOnce(t *testing.T) {
 		nodes.direct = map[string]*probes.NodeObservation{}
 		oc := &outcomes{round: nodes.round, nodes: nodes, traffic: traffic{traces: []*trace{client}}}
 		tl := &timeline{round: nodes.round, nodes: nodes, outcomes: oc, nodeTimelines: past.Nodes, consequencesFor: time.Minute}
-		att := attribute(findRemaps(&movement{round: nodes.round, nodes: nodes, outcomes: oc, timeline: tl}))
+		att := attribute(findRemaps(&movement{round: nodes.round, nodes: nodes, outcomes: oc, rotation: &rotation{round: nodes.round, nodes: nodes, outcomes: oc}, timeline: tl}))
 		att.timelines = Timelines{Nodes: map[string]NodeTimeline{"node1": past.Nodes["node1"]}}
 		att.countLosses()
 		past = &att.timelines

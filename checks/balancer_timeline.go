@@ -3,11 +3,16 @@ package checks
 import (
 	"slices"
 	"time"
+
+	"stickwatch/probes"
 )
 
 // A BalancerTimeline is what earlier rounds knew of the balancer as a whole.
 type BalancerTimeline struct {
-	Agreed       bool                 // the newest answers that could show it followed the configured arithmetic
+	Agreed bool // the newest answers that could show it followed the configured arithmetic
+	// Scatters is true if new clients with several addresses have met several nodes, and the balancer keeps them there.
+	// By the number of connections it may also send all new ones to one node.
+	Scatters     bool
 	Served       bool                 // clients have been served the page that they request
 	Titles       map[string]titles    // of the configured pages, by path
 	LastKeptAt   time.Time            `json:"Kept"` // when an answer last had the session of its client; zero: never
@@ -94,6 +99,10 @@ func (rem *remaps) updateBalancer() BalancerTimeline {
 		balancerTimeline.Returns.Kept = nil
 	}
 	balancerTimeline.Returns = balancerTimeline.Returns.with(rem)
+	if _, scatters := rem.rotation.independent(rem.outcomes.traffic); scatters && rem.outcomes.severalAddresses() &&
+		(rem.round.policy() == probes.PolicySticky || rem.round.policy() == probes.PolicyReplicated) {
+		balancerTimeline.Scatters = true
+	}
 	placed, _ := rem.placedByHash()
 	if rem.nodes.oracle != nil && len(placed) >= 2 {
 		balancerTimeline.Agreed = rem.round.fits(rem.round.Cluster.Nodes, placed)

@@ -811,3 +811,19 @@ func TestFewAnswersFitAnOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestScatters tests that the balancer is known to spread clients with several addresses if it keeps them.
+func TestScatters(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[probes.Policy]bool{probes.PolicySticky: true, probes.PolicyReplicated: true, probes.PolicyShared: false} {
+		r := healthy()
+		r.Past, r.Cluster.Balancer.Method, r.Cluster.Session.Policy = new(checks.Timelines), probes.MethodUnknown, policy
+		if one := checks.Judge(r.Round); one.Timelines.Balancer.Scatters {
+			t.Errorf("%s: clients with one address scatter", policy)
+		}
+		r.Traces[0].Client = "198.18.0.1"
+		if several := checks.Judge(r.Round); several.Timelines.Balancer.Scatters != want {
+			t.Errorf("%s: clients with several addresses scatter: got %t, want %t", policy, !want, want)
+		}
+	}
+}

@@ -158,8 +158,8 @@ func (ns *nodeStates) skewed(met map[nodeAtAddress]int, at netip.AddrPort) bool 
 
 // independent counts the new clients of listed nodes that were each placed
 // independently. If the method is not known, a frontend whose clients all met one
-// node may hash our address, so that its clients do not count. scatters reports
-// whether some frontend sent clients to several nodes.
+// node may hash our address, so that its clients do not count, unless they have several addresses and
+// such clients have met several nodes before. scatters reports whether some frontend sends clients to several nodes.
 func (rot *rotation) independent(t traffic) (clients int, scatters bool) {
 	byFrontend := make(map[nodeAtAddress]int)
 	nodes := make(map[netip.AddrPort]int)
@@ -172,14 +172,26 @@ func (rot *rotation) independent(t traffic) (clients int, scatters bool) {
 			nodes[tr.Balancer]++
 		}
 	}
+	scattersBefore := rot.round.past().Balancer.Scatters && t.severalAddresses()
 	for s, count := range byFrontend {
-		several := nodes[s.at] > 1 && !rot.nodes.skewed(byFrontend, s.at)
+		several := nodes[s.at] > 1 && !rot.nodes.skewed(byFrontend, s.at) || nodes[s.at] == 1 && scattersBefore
 		scatters = scatters || several
 		if several || rot.round.Cluster.Balancer.Method != probes.MethodUnknown {
 			clients += count
 		}
 	}
 	return clients, scatters
+}
+
+// severalAddresses reports whether new clients had different addresses.
+func (t traffic) severalAddresses() bool {
+	addresses := make(map[string]bool)
+	for _, tr := range t.traces {
+		if !tr.Continued && tr.First().OK() {
+			addresses[tr.Client] = true
+		}
+	}
+	return len(addresses) > 1
 }
 
 // records returns the balancer's evidence records about n.

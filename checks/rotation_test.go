@@ -267,6 +267,23 @@ var rotationSpecs = []spec{
 		want: []string{"info blind_spot/rotation [node2 node3]"},
 	},
 	{
+		name: "ejected by chance: one node was met, and clients with several addresses have met several before",
+		round: method(probes.MethodUnknown, from(threeNodes, func(r *round) {
+			r.newClients(36, "node1")
+			r.Traces[0].Client = "198.18.0.1"
+			r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Scatters: true}}
+		})),
+		want: []string{"info node_ejected/node2", "info node_ejected/node3"},
+	},
+	{
+		name: "not ejected by chance: one address now meets one node",
+		round: method(probes.MethodUnknown, from(threeNodes, func(r *round) {
+			r.newClients(36, "node1")
+			r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Scatters: true}}
+		})),
+		want: []string{"info blind_spot/rotation [node2 node3]"},
+	},
+	{
 		name:  "not ejected by chance: the answers carry no label",
 		round: from(threeNodes, func(r *round) { r.newClients(300, "") }),
 		want:  []string{"info blind_spot/labels"},

@@ -101,6 +101,7 @@ func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *
 			inner.Go(func() {
 				driver := p.newTraceDriver(cluster, frontend)
 				driver.logins, driver.next, driver.until = logins, nextAddress(cluster.Balancer, frontends, i), until
+				driver.scatters = round.Past != nil && round.Past.Balancer.Scatters
 				seen.addDriver(driver)
 				traces[i] = driver.run(ctx, func() []probes.NodeObservation {
 					<-direct

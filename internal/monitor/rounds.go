@@ -198,6 +198,7 @@ func (w *Watcher) ended(ctx context.Context) bool { return ctx.Err() != nil || w
 // is set if something is or seems wrong. fresh are the new clients that the round has opened.
 func (w *Watcher) probeAll(ctx context.Context, before *followUpBatch, returnReserve bool) (r checks.Round, fresh []*probes.Canary) {
 	emptyRound := w.prober.emptyRound(w.cluster) // starts before the first canary request
+	emptyRound.Past = w.timelines
 	w.canaryPool.removeWithoutAddress()
 	seen := partialRound{last: w.last.Nodes}
 	until := w.roundEnd(emptyRound.Started)

@@ -23,6 +23,7 @@ type traceDriver struct {
 	connections chan struct{}   // bounds the open connections
 	logins      *roundLogins
 	until       time.Time // when no client starts a second follow-up any more; zero: never
+	scatters    bool      // new clients of several addresses are known to meet several nodes
 
 	mu       sync.Mutex
 	canaries []*probes.Canary
@@ -134,7 +135,7 @@ func (t *traceDriver) nodesToFind(eligible []probes.Node) []probes.Node {
 // on it.
 func (t *traceDriver) maxNewClients(missing, eligible []probes.Node, answered int) int {
 	inconclusive := t.cluster.Balancer.Method == probes.MethodLeastConn ||
-		(t.cluster.Balancer.Method == probes.MethodUnknown && answered == 1)
+		(t.cluster.Balancer.Method == probes.MethodUnknown && answered == 1 && !t.scatters)
 	need := 0
 	for _, n := range missing {
 		if inconclusive || !slices.ContainsFunc(eligible, func(s probes.Node) bool { return s.ID == n.ID }) {
