@@ -271,9 +271,13 @@ var rotationSpecs = []spec{
 		round: method(probes.MethodUnknown, from(threeNodes, func(r *round) {
 			r.newClients(36, "node1")
 			r.Traces[0].Client = "198.18.0.1"
-			r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Scatters: true}}
+			left := checks.NodeTimeline{LeftOutSince: began.Add(-time.Minute)}
+			r.Past = &checks.Timelines{
+				Balancer: checks.BalancerTimeline{Scatters: true},
+				Nodes:    map[string]checks.NodeTimeline{"node2": left, "node3": left},
+			}
 		})),
-		want: []string{"info node_ejected/node2", "info node_ejected/node3"},
+		want: []string{"warning node_ejected/node2", "warning node_ejected/node3"},
 	},
 	{
 		name: "not ejected by chance: one address now meets one node",
