@@ -3,6 +3,7 @@ package checks
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -134,7 +135,9 @@ func (l *Ledger) Update(report Report) []Change {
 	}
 	l.explainByMissed(seen)
 	l.markProven()
-	changes := l.confirmFound(seen, report.Started)
+	confirmable := maps.Clone(seen)
+	l.markWaiting(confirmable)
+	changes := l.confirmFound(confirmable, report.Started)
 	l.entries = slices.DeleteFunc(l.entries, func(e *entry) bool {
 		if seen[e.Key()] {
 			return false
@@ -450,6 +453,20 @@ func (l *Ledger) markProven() {
 		}
 		for at := e; at != nil && !at.proven; at = l.entry(at.ExplainedBy) {
 			at.proven = true
+		}
+	}
+}
+
+// markWaiting adds the critical findings about sessions that a round has missed, and that waited only for their causes: a
+// client that has lost its session cannot show it again. They and their causes need no further round.
+func (l *Ledger) markWaiting(confirmable map[string]bool) {
+	for _, e := range l.entries {
+		loses := e.Severity == Critical && (e.Code.has(throughSessions) || e.Code == BalancerRemapped) && !e.Code.has(clientErrors)
+		if e.active || confirmable[e.Key()] || !loses || e.foundRounds < l.rounds(e.Finding) {
+			continue
+		}
+		for at := e; at != nil && !at.active && !at.proven; at = l.entry(at.ExplainedBy) {
+			at.proven, confirmable[at.Key()] = true, true
 		}
 	}
 }

@@ -45,7 +45,7 @@ func TestLedgerRestartsAtLateEvent(t *testing.T) {
 }
 
 // TestLedger plays rounds, one a second. A round is written as its findings: d for a
-// node that is down, D for the same as critical, l for a lost session, h for a
+// node that is down, D for the same as critical, l for a lost session, s for one that a slow node explains, h for a
 // handshake that breaks, x for a node that is paused because a dependency is down, y1
 // for the same because of a dependency named 1, ? for a doubt, and n for a round in which no client was answered.
 func TestLedger(t *testing.T) {
@@ -84,6 +84,10 @@ func TestLedger(t *testing.T) {
 		{"a cause that appears later is a change of its effect", "y1 y2 x x - -", []string{
 			"appeared node_paused 0", "altered node_paused 3", "appeared dependency_down 2", "gone node_paused 4", "gone dependency_down 4",
 		}},
+		{"a loss whose cause is not seen again stays one, and proves its cause", "s - - -", []string{
+			"appeared session_lost 0", "appeared slow 0", "gone session_lost 1", "gone slow 1",
+		}},
+		{"a node that says it is paused, by a cause that is not seen again", "x - -", nil},
 		{"it is found again", "l - - l", []string{"appeared session_lost 0", "gone session_lost 1", "appeared session_lost 3"}},
 	}
 	for _, test := range tests {
@@ -143,6 +147,10 @@ func played(round string, at time.Time) Report {
 		r.Findings = []Finding{aboutAll(HandshakeBroken, Critical, nil)}
 	case "l":
 		r.Findings = []Finding{aboutAll(SessionLost, Critical, []string{"node1"})}
+	case "s":
+		lost := aboutAll(SessionLost, Critical, []string{"node1"})
+		lost.ExplainedBy = about(Slow, Warning, "node1").Key()
+		r.Findings = []Finding{lost, about(Slow, Warning, "node1")}
 	case "?":
 		r.Doubts = []Message{Quote("nothing could be asked")}
 	case "n":

@@ -750,6 +750,32 @@ func TestAddedLine(t *testing.T) {
 	}
 }
 
+// TestSlowAtFirst tests that a client was not remapped if its node was slow at the beginning of a long round, and the
+// balancer left it out, although it is quick at the end and still knows the session.
+func TestSlowAtFirst(t *testing.T) {
+	t.Parallel()
+	for slow, want := range map[time.Duration]bool{time.Millisecond: true, 4 * time.Second: false} {
+		r := healthy()
+		r.Past, r.Cluster.Balancer.Method = new(checks.Timelines), probes.MethodUnknown
+		first := *r.node("node2")
+		first.Primary.Timing.Total = slow
+		r.NodesFirst = []probes.NodeObservation{first}
+		w := r.visit("node2", "node1", "node1")
+		w.Continued, w.OpenerLabel, w.Opened = true, "node2", began.Add(-time.Minute)
+		w.Steps[0].At = began.Add(-3 * time.Second)
+		w.Steps[1].Session, w.Steps[2].Session = otherSession, otherSession
+		kept := w.Steps[0]
+		kept.At = began.Add(time.Second)
+		r.OwnerChecks = []probes.OwnerCheck{{
+			FailoverCheck: probes.FailoverCheck{From: "node2", To: "node2", Session: kept.Session, There: kept.Exchange}, Opened: w.Opened,
+		}}
+		got := slices.ContainsFunc(checks.Judge(r.Round).Findings, func(f checks.Finding) bool { return f.Code == checks.BalancerRemapped })
+		if got != want {
+			t.Errorf("%v at first: got %q", slow, lines(checks.Judge(r.Round)))
+		}
+	}
+}
+
 // TestListRestoredBesideOutage tests that clients which move to their configured nodes, after the balancer had another
 // list, were remapped, although a node is down: it is not theirs.
 func TestListRestoredBesideOutage(t *testing.T) {

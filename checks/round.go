@@ -23,6 +23,7 @@ type Round struct {
 
 	Balancers      []probes.BalancerObservation
 	Nodes          []probes.NodeObservation // in the order of Cluster.Nodes
+	NodesFirst     []probes.NodeObservation // the first ones of the nodes that a long round has asked again
 	Traces         []probes.Trace           // of canaries and of new clients, whose traces have one request
 	FailoverChecks []probes.FailoverCheck
 	AddressChecks  []probes.AddressCheck

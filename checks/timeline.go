@@ -95,6 +95,7 @@ func (tl *timeline) addSigns(node probes.Node, timeline NodeTimeline) NodeTimeli
 	timeline.Disruptions = slices.DeleteFunc(slices.Clone(timeline.Disruptions), func(d Disruption) bool {
 		return tl.round.Started.Sub(d.To) > rememberedFor
 	})
+	timeline = tl.slowAtFirst(node, timeline)
 	timeline = tl.signsOfNode(node, timeline) // first: a good answer ends the newest disruption, which must be an earlier round's
 	if timeline.Restarted.After(before) {
 		timeline = tl.addSign(node.ID, timeline, DisruptionRestart, timeline.LastReady, timeline.Restarted, timeline.Sign())
@@ -110,12 +111,11 @@ func (tl *timeline) addSigns(node probes.Node, timeline NodeTimeline) NodeTimeli
 // signsOfNode adds the direct request to a node: a failure begins or continues a
 // disruption, and a good answer ends it.
 func (tl *timeline) signsOfNode(n probes.Node, timeline NodeTimeline) NodeTimeline {
-	primary, limit := tl.nodes.direct[n.ID].Primary, tl.round.Cluster.Limits.Slow
-	slow := limit > 0 && primary.Timing.Total-primary.Timing.Connect > limit // a connect is slow by lost packets
+	primary := tl.nodes.direct[n.ID].Primary
 	switch {
 	case !completed(primary) || n.Down:
 		return timeline
-	case tl.nodes.ready(n.ID) && !slow:
+	case tl.nodes.ready(n.ID) && !tl.round.answeredSlowly(primary):
 		return timeline.recovered(primary.At)
 	}
 	timeline = tl.addSign(n.ID, timeline, DisruptionDown, timeline.LastReady, primary.At, askedDirectly(primary))
@@ -130,6 +130,21 @@ func (tl *timeline) signsOfNode(n probes.Node, timeline NodeTimeline) NodeTimeli
 	}
 	timeline.SilentLast = primary.At
 	return timeline
+}
+
+// answeredSlowly reports whether a node took longer than the limit to answer. A connect is slow by lost packets.
+func (r *Round) answeredSlowly(direct probes.Exchange) bool {
+	return r.Cluster.Limits.Slow > 0 && direct.Timing.Total-direct.Timing.Connect > r.Cluster.Limits.Slow
+}
+
+// slowAtFirst adds the first direct request of a long round to a node that was slow then, and may be quick by now.
+func (tl *timeline) slowAtFirst(n probes.Node, timeline NodeTimeline) NodeTimeline {
+	at := slices.IndexFunc(tl.round.NodesFirst, func(o probes.NodeObservation) bool { return o.Node == n.ID && tl.round.answeredSlowly(o.Primary) })
+	if at < 0 || n.Down {
+		return timeline
+	}
+	primary := tl.round.NodesFirst[at].Primary
+	return tl.addSign(n.ID, timeline, DisruptionDown, timeline.LastReady, primary.At, askedDirectly(primary))
 }
 
 // markSeen records when a node was well, back and left out.

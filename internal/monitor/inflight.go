@@ -56,6 +56,7 @@ func endsWithin(done <-chan struct{}, d time.Duration) bool {
 type partialRound struct {
 	mu        sync.Mutex
 	nodes     []probes.NodeObservation // nil: not all nodes have answered
+	first     []probes.NodeObservation // of those that update has asked again
 	answered  []probes.NodeObservation // until then, those that have
 	last      []probes.NodeObservation // of the round before
 	balancers []probes.BalancerObservation
@@ -147,14 +148,18 @@ func (p *partialRound) update(ask func(known []probes.NodeObservation) []probes.
 	p.mu.Lock()
 	known, again := p.nodes, p.again
 	p.mu.Unlock()
-	if !again {
-		p.setNodes(ask(known))
+	if again {
+		return
 	}
-}
-
-// newestNodes returns the newest observation of each node.
-func (p *partialRound) newestNodes() []probes.NodeObservation {
+	newest := ask(known)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.nodes
+	p.nodes, p.first = newest, known
+}
+
+// observedNodes returns the newest observation of each node, and the first one of those that update has asked again.
+func (p *partialRound) observedNodes() (newest, first []probes.NodeObservation) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.nodes, p.first
 }

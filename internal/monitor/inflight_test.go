@@ -62,6 +62,7 @@ func TestPartialRoundRepeats(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		wg.Go(func() { send(4 * time.Second) })
+		synctest.Wait()
 		wg.Go(func() { send(5*time.Second, time.Second) }) // it starts when the first one has waited for a second
 		for elapsed, want := range map[time.Duration]bool{5 * time.Second: false, 6500 * time.Millisecond: true} {
 			wg.Go(func() {
@@ -74,4 +75,16 @@ func TestPartialRoundRepeats(t *testing.T) {
 		}
 		wg.Wait()
 	})
+}
+
+// TestPartialRoundAsksAgain tests that the first observations of nodes that are asked again are kept.
+func TestPartialRoundAsksAgain(t *testing.T) {
+	var seen partialRound
+	seen.setNodes([]probes.NodeObservation{{Node: "node1", Label: "first"}})
+	seen.update(func([]probes.NodeObservation) []probes.NodeObservation {
+		return []probes.NodeObservation{{Node: "node1", Label: "second"}}
+	})
+	if newest, first := seen.observedNodes(); newest[0].Label != "second" || first[0].Label != "first" {
+		t.Errorf("got newest %+v and first %+v", newest, first)
+	}
 }

@@ -235,7 +235,7 @@ func (w *Watcher) probeAll(ctx context.Context, before *followUpBatch, returnRes
 		w.wholeRound = emptyRound.Started
 	}
 	seen.asking.Wait()
-	r.Nodes = seen.newestNodes()
+	r.Nodes, r.NodesFirst = seen.observedNodes()
 	return r, fresh
 }
 
