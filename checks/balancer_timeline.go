@@ -107,6 +107,9 @@ func (rem *remaps) updateBalancer() BalancerTimeline {
 	if rem.nodes.oracle != nil && len(placed) >= 2 {
 		balancerTimeline.Agreed = rem.round.fits(rem.round.Cluster.Nodes, placed)
 	}
+	if rem.refuted(balancerTimeline.Remapped) {
+		balancerTimeline.Remapped = Remapping{}
+	}
 	if rem.remap == nil {
 		return balancerTimeline
 	}

@@ -311,6 +311,27 @@ func (r *Round) knownByHolder(tr *trace) bool {
 	})
 }
 
+// refutedWithin is how soon a client of a remapping that is back refutes it: a change that is undone takes longer.
+const refutedWithin = 10 * time.Second
+
+// refuted reports whether a remapping that lost nothing was none: a client that moved then is back on the node that
+// opened its session. A failure that nobody saw moved them, and an application that sets another route keeps some there.
+func (rem *remaps) refuted(r Remapping) bool {
+	return !r.At.IsZero() && r.Lost == 0 && slices.ContainsFunc(rem.outcomes.traces, func(tr *trace) bool {
+		away, back := tr.holder != tr.opener && !tr.First().At.Before(r.At), false
+		for _, a := range tr.allAnswers() {
+			switch {
+			case !a.answeredBy() || a.At.Before(r.At):
+			case a.servingNode != tr.opener:
+				away, back = true, false
+			default:
+				back = away && a.At.Sub(r.Last) <= refutedWithin
+			}
+		}
+		return back
+	})
+}
+
 // movedForGood returns the answer that first showed a client on another node, if all
 // later answers came from that node; nil: it did not move, or a disruption of its own
 // node explains it. It is settled once a later answer has confirmed it, or the client

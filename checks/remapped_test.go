@@ -776,6 +776,29 @@ func TestSlowAtFirst(t *testing.T) {
 	}
 }
 
+// TestRemapRefuted tests that a remapping without a lost session ends if one of its clients is back on its node within
+// seconds: nodes that restarted unnoticed had moved them.
+func TestRemapRefuted(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		ago  time.Duration
+		lost int
+		ends bool
+	}{{3 * time.Second, 0, true}, {3 * time.Second, 1, false}, {30 * time.Second, 0, false}} {
+		r := healthy()
+		r.Cluster.Balancer.Method, r.Cluster.Session.Policy = probes.MethodCookie, probes.PolicyReplicated
+		at := began.Add(-tt.ago)
+		r.Past = &checks.Timelines{Balancer: checks.BalancerTimeline{Remapped: checks.Remapping{At: at, Last: at, Moved: 2, Of: 3, Lost: tt.lost}}}
+		w := r.visit("node2", "node1")
+		w.Continued, w.OpenerLabel, w.Opened = true, "node1", began.Add(-time.Minute)
+		w.Steps[0].At = at.Add(time.Second)
+		ended := !slices.ContainsFunc(checks.Judge(r.Round).Findings, func(f checks.Finding) bool { return f.Code == checks.BalancerRemapped })
+		if ended != tt.ends {
+			t.Errorf("%+v: got %q", tt, lines(checks.Judge(r.Round)))
+		}
+	}
+}
+
 // TestListRestoredBesideOutage tests that clients which move to their configured nodes, after the balancer had another
 // list, were remapped, although a node is down: it is not theirs.
 func TestListRestoredBesideOutage(t *testing.T) {
