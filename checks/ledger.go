@@ -55,8 +55,7 @@ type Damping struct {
 	MinHarm time.Duration
 }
 
-// A Ledger records which findings of a cluster are active from one round to the next.
-// It is not safe for concurrent use.
+// A Ledger records which findings of a cluster are active. It is not safe for concurrent use.
 type Ledger struct {
 	damping Damping
 	ended   time.Time // end of the newest round
@@ -135,9 +134,7 @@ func (l *Ledger) Update(report Report) []Change {
 	}
 	l.explainByMissed(seen)
 	l.markProven()
-	confirmable := maps.Clone(seen)
-	l.markWaiting(confirmable)
-	changes := l.confirmFound(confirmable, report.Started)
+	changes := l.confirmFound(l.withWaiting(seen), report.Started)
 	l.entries = slices.DeleteFunc(l.entries, func(e *entry) bool {
 		if seen[e.Key()] {
 			return false
@@ -457,18 +454,20 @@ func (l *Ledger) markProven() {
 	}
 }
 
-// markWaiting adds the critical findings about sessions that a round has missed, and that waited only for their causes: a
-// client that has lost its session cannot show it again. They and their causes need no further round.
-func (l *Ledger) markWaiting(confirmable map[string]bool) {
+// withWaiting returns the keys of found findings with those of critical ones about sessions that a round has missed, and that
+// waited only for their causes: a client that lost its session cannot show it again. They and their causes need no further round.
+func (l *Ledger) withWaiting(found map[string]bool) map[string]bool {
+	all := maps.Clone(found)
 	for _, e := range l.entries {
 		loses := e.Severity == Critical && (e.Code.has(throughSessions) || e.Code == BalancerRemapped) && !e.Code.has(clientErrors)
-		if e.active || confirmable[e.Key()] || !loses || e.foundRounds < l.rounds(e.Finding) {
+		if e.active || all[e.Key()] || !loses || e.foundRounds < l.rounds(e.Finding) {
 			continue
 		}
 		for at := e; at != nil && !at.active && !at.proven; at = l.entry(at.ExplainedBy) {
-			at.proven, confirmable[at.Key()] = true, true
+			at.proven, all[at.Key()] = true, true
 		}
 	}
+	return all
 }
 
 // rounds returns how many rounds in a row must find a finding. Sessions that address checks lead

@@ -487,22 +487,3 @@ func spanInChinese(d time.Duration) string {
 }
 
 var units = strings.NewReplacer("ms", " 毫秒 ", "µs", " 微秒 ", "ns", " 纳秒 ", "h", " 小时 ", "m", " 分 ", "s", " 秒 ")
-
-// targetsInChinese are the targets of findings that are words, and not names of the set-up.
-var targetsInChinese = map[string]string{
-	"rotation": "轮转", "labels": "节点标识", "interval": "间隔", "status": "状态页", "login": "登录", "none": "无 Cookie",
-	afterMove: "移动之后", lostPacketsTarget: "丢包", sessionsLost: "会话丢失", crashLoop: "反复重启",
-}
-
-// TargetIn returns a target of a finding, or the node and target of its key, for people.
-func TargetIn(l Language, target string) string {
-	if l != Chinese {
-		return target
-	}
-	for word, translated := range targetsInChinese {
-		if rest, found := strings.CutSuffix(target, word); found && (rest == "" || strings.HasSuffix(rest, " ")) {
-			return rest + translated
-		}
-	}
-	return target
-}

@@ -103,3 +103,22 @@ var reasonsInChinese = [][2]string{
 	{`got a reply .*, which is no answer to a ping`, "应答不是对 ping 的回复"},
 	{`the server does not use the (\S+) protocol.*`, "服务器使用的不是 $1 协议"},
 }
+
+// targetsInChinese are the targets of findings that are words, and not names of the set-up.
+var targetsInChinese = map[string]string{
+	"rotation": "轮转", "labels": "节点标识", "interval": "间隔", "status": "状态页", "login": "登录", "none": "无 Cookie",
+	afterMove: "移动之后", lostPacketsTarget: "丢包", sessionsLost: "会话丢失", crashLoop: "反复重启",
+}
+
+// TargetIn returns a target of a finding, or the node and target of its key, for people.
+func TargetIn(l Language, target string) string {
+	if l != Chinese {
+		return target
+	}
+	for word, translated := range targetsInChinese {
+		if rest, found := strings.CutSuffix(target, word); found && (rest == "" || strings.HasSuffix(rest, " ")) {
+			return rest + translated
+		}
+	}
+	return target
+}

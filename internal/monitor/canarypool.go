@@ -3,7 +3,6 @@ package monitor
 import (
 	"cmp"
 	"context"
-	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -121,26 +120,6 @@ func (p *canaryPool) runRound(ctx context.Context, before *followUpBatch, return
 		}
 	})
 	wg.Wait()
-}
-
-// returnsUntil sends further requests of a canary in turn with those of the reserve in its slot, unless one of its
-// own has timed out, until asked is closed; every is the usual time between two, 0: none. A slow node gets fewer,
-// which would delay those of the round.
-func (p *canaryPool) returnsUntil(ctx context.Context, canary *pooledCanary, asked <-chan struct{}, every time.Duration) iter.Seq2[*pooledCanary, probes.Exchange] {
-	return func(yield func(*pooledCanary, probes.Exchange) bool) {
-		reserveNext := true
-		for pause := every; every > 0 && !endsWithin(asked, pause) && !hung(canary.Canary); reserveNext = !reserveNext {
-			next := canary
-			if reserve := p.pausedLongest()[canary.slot]; reserveNext && reserve != nil && !hung(reserve.Canary) {
-				next = reserve
-			}
-			began := time.Now()
-			if !yield(next, next.Return(ctx)) {
-				return
-			}
-			pause = max(every, min(time.Since(began), 3*every))
-		}
-	}
 }
 
 // evaluate reports the responses of the canaries to the observer. It returns whether a

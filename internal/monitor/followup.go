@@ -3,6 +3,7 @@ package monitor
 import (
 	"cmp"
 	"context"
+	"iter"
 	"maps"
 	"net/url"
 	"slices"
@@ -150,6 +151,26 @@ func (p *canaryPool) returnWhile(ctx context.Context, asking <-chan struct{}, ev
 		wg.Wait()
 	})
 	return f
+}
+
+// returnsUntil sends further requests of a canary in turn with those of the reserve in its slot, unless one of its
+// own has timed out, until asked is closed; every is the usual time between two, 0: none. A slow node gets fewer,
+// which would delay those of the round.
+func (p *canaryPool) returnsUntil(ctx context.Context, canary *pooledCanary, asked <-chan struct{}, every time.Duration) iter.Seq2[*pooledCanary, probes.Exchange] {
+	return func(yield func(*pooledCanary, probes.Exchange) bool) {
+		reserveNext := true
+		for pause := every; every > 0 && !endsWithin(asked, pause) && !hung(canary.Canary); reserveNext = !reserveNext {
+			next := canary
+			if reserve := p.pausedLongest()[canary.slot]; reserveNext && reserve != nil && !hung(reserve.Canary) {
+				next = reserve
+			}
+			began := time.Now()
+			if !yield(next, next.Return(ctx)) {
+				return
+			}
+			pause = max(every, min(time.Since(began), 3*every))
+		}
+	}
 }
 
 func (f *followUpBatch) record(c *pooledCanary, ex probes.Exchange) {

@@ -83,40 +83,10 @@ func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *
 	wg.Go(func() { atNodes = p.handshakesWithNodes(ctx, cluster) })
 	var canaries []*probes.Canary
 	wg.Go(func() {
-		frontends := probes.Resolve(ctx, cluster)
-		logins := &roundLogins{wants: wants}
-		round.Balancers = make([]probes.BalancerObservation, len(frontends))
-		traces := make([]traceResult, len(frontends))
-		handshakes := make([][]probes.HandshakeObservation, len(frontends))
-		var inner panics.Group
-		for i, frontend := range frontends {
-			inner.Go(func() {
-				round.Balancers[i] = probes.Through(ctx, cluster, frontend)
-				seen.addBalancer(round.Balancers[i])
-			})
-			if !frontend.Address.IsValid() {
-				continue
-			}
-			inner.Go(func() { handshakes[i] = p.handshakesThrough(ctx, cluster, frontend) })
-			inner.Go(func() {
-				driver := p.newTraceDriver(cluster, frontend)
-				driver.logins, driver.next, driver.until = logins, nextAddress(cluster.Balancer, frontends, i), until
-				driver.scatters = round.Past != nil && round.Past.Balancer.Scatters
-				seen.addDriver(driver)
-				traces[i] = driver.run(ctx, func() []probes.NodeObservation {
-					<-direct
-					return round.Nodes
-				})
-			})
-		}
-		inner.Wait()
-		for i := range frontends {
-			canaries = append(canaries, traces[i].canaries...)
-			round.Traces = append(round.Traces, traces[i].traces...)
-			round.FailoverChecks = append(round.FailoverChecks, traces[i].failoverChecks...)
-			round.AddressChecks = append(round.AddressChecks, traces[i].addressChecks...)
-			round.Handshakes = append(round.Handshakes, handshakes[i]...)
-		}
+		canaries = p.throughFrontends(ctx, &round, seen, wants, until, func() []probes.NodeObservation {
+			<-direct
+			return round.Nodes
+		})
 	})
 	wg.Wait()
 	round.Handshakes = append(round.Handshakes, atNodes...)
@@ -126,6 +96,43 @@ func (p *Prober) round(ctx context.Context, round checks.Round, evidenceReader *
 	round.Evidence = evidenceReader.Read(ctx) // last, so that it covers the whole round
 	round.Duration = time.Since(round.Started)
 	return round, canaries
+}
+
+// throughFrontends adds what clients meet at the addresses of the balancer to a round, and returns those that can
+// continue as canaries. direct waits for the answers of the nodes.
+func (p *Prober) throughFrontends(ctx context.Context, round *checks.Round, seen *partialRound, wants wantsLogin, until time.Time, direct func() []probes.NodeObservation) (canaries []*probes.Canary) {
+	cluster, logins := round.Cluster, &roundLogins{wants: wants}
+	frontends := probes.Resolve(ctx, cluster)
+	round.Balancers = make([]probes.BalancerObservation, len(frontends))
+	traces := make([]traceResult, len(frontends))
+	handshakes := make([][]probes.HandshakeObservation, len(frontends))
+	var wg panics.Group
+	for i, frontend := range frontends {
+		wg.Go(func() {
+			round.Balancers[i] = probes.Through(ctx, cluster, frontend)
+			seen.addBalancer(round.Balancers[i])
+		})
+		if !frontend.Address.IsValid() {
+			continue
+		}
+		wg.Go(func() { handshakes[i] = p.handshakesThrough(ctx, cluster, frontend) })
+		wg.Go(func() {
+			driver := p.newTraceDriver(cluster, frontend)
+			driver.logins, driver.next, driver.until = logins, nextAddress(cluster.Balancer, frontends, i), until
+			driver.scatters = round.Past != nil && round.Past.Balancer.Scatters
+			seen.addDriver(driver)
+			traces[i] = driver.run(ctx, direct)
+		})
+	}
+	wg.Wait()
+	for i := range frontends {
+		canaries = append(canaries, traces[i].canaries...)
+		round.Traces = append(round.Traces, traces[i].traces...)
+		round.FailoverChecks = append(round.FailoverChecks, traces[i].failoverChecks...)
+		round.AddressChecks = append(round.AddressChecks, traces[i].addressChecks...)
+		round.Handshakes = append(round.Handshakes, handshakes[i]...)
+	}
+	return canaries
 }
 
 // acceptsAnyID checks once for each cluster whether a node accepts a forged session id. This
