@@ -2,7 +2,6 @@ package alerting
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -42,11 +41,10 @@ func dayOf(t *testing.T, tick time.Duration, active func(since time.Duration) st
 	return counts
 }
 
-// every returns a function that returns findings during the first part of each
-// period.
-func every(period, holds time.Duration, active string) func(time.Duration) string {
+// every returns a function that returns findings during the first part of each period.
+func every(period, part time.Duration, active string) func(time.Duration) string {
 	return func(since time.Duration) string {
-		if since%period < holds {
+		if since%period < part {
 			return active
 		}
 		return ""
@@ -118,17 +116,12 @@ func TestDayIsBounded(t *testing.T) {
 // TestManyFlapAtOnce: flapping findings with one cause are one incident, whose
 // notifications are bounded.
 func TestManyFlapAtOnce(t *testing.T) {
-	all := []string{redis}
+	nodes := ""
 	for n := range 10 {
-		all = append(all, fmt.Sprintf("critical node_paused/node%d%s", n, byRedis))
+		nodes += fmt.Sprintf(";critical node_paused/node%d%s", n, byRedis)
 	}
-	active := strings.Join(all, ";")
-	got := dayOf(t, 5*time.Second, func(since time.Duration) string {
-		if since%(40*time.Second) < 20*time.Second {
-			return active
-		}
-		return redis
-	})
+	nodesAt := every(40*time.Second, 20*time.Second, nodes)
+	got := dayOf(t, 5*time.Second, func(since time.Duration) string { return redis + nodesAt(since) })
 	// News at most every 30 s until each finding has appeared five times, and reminders after 4 and 12 hours.
 	want := map[NotificationKind]int{NotificationFired: 1, NotificationDeveloped: 5, NotificationReminder: 2, NotificationResolved: 1}
 	expect.Equal(t, "notifications", want, got)

@@ -60,8 +60,8 @@ var explainable = map[checks.Code]func(Deployment, time.Time, checks.ActiveFindi
 	checks.BalancerDown:          Deployment.explainsOutage,
 	checks.BalancerError:         Deployment.explainsOutage,
 	checks.BalancerSplit:         Deployment.explainsOutage,
-	checks.HandshakeBroken:       Deployment.explainsPage,
-	checks.UpgradeRefused:        Deployment.explainsPage,
+	checks.HandshakeBroken:       Deployment.explainsOutage,
+	checks.UpgradeRefused:        Deployment.explainsOutage,
 	checks.SessionDrift:          Deployment.explainsSessions,
 	checks.SessionLost:           Deployment.explainsSessions,
 	checks.SessionRollback:       Deployment.explainsSessions,
@@ -102,7 +102,7 @@ func (d Deployment) explainsNode(_ time.Time, found checks.ActiveFinding) holdBa
 // explainsPage: a page may fail at a touched node, and for maxUnserved through the
 // balancer.
 func (d Deployment) explainsPage(at time.Time, found checks.ActiveFinding) holdBack {
-	if found.Node != "" && found.Code != checks.HandshakeBroken && found.Code != checks.UpgradeRefused {
+	if found.Node != "" {
 		return d.explainsNode(at, found)
 	}
 	return d.explainsOutage(at, found)
@@ -180,11 +180,11 @@ func (d *deployments) explaining(at time.Time, i *Incident, member Member) *Depl
 		if deployment := d.explainingCrashLoop(member); deployment != nil {
 			return deployment
 		}
+		when, seen := at, member.lastFound(at)
+		if !member.When.IsZero() {
+			when, seen = member.When, member.When // an event belongs to its deployment even if that has ended
+		}
 		for _, deployment := range d.list {
-			when, seen := at, member.lastFound(at)
-			if !member.When.IsZero() {
-				when, seen = member.When, member.When // an event belongs to its deployment even if that has ended
-			}
 			if deployment.Cluster != member.Cluster || !deployment.explainsAt(seen, d.graceOf(member.Cluster)) {
 				continue
 			}

@@ -12,9 +12,8 @@ package alerting
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
+	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"stickwatch/checks"
@@ -99,10 +98,7 @@ func (i *Incident) updateCluster() {
 	if i.Cause.Code == checks.ProberImpaired {
 		i.Cluster = ""
 	}
-	if i.Cluster == "" {
-		return
-	}
-	if len(i.Clusters) < 2 {
+	if i.Cluster == "" || len(i.Clusters) < 2 {
 		return
 	}
 	worst := i.worstOf(i.Cluster)
@@ -207,15 +203,15 @@ func (i *Incident) sharedHost() string {
 	if len(i.Clusters) < 2 {
 		return ""
 	}
-	hosts := make(map[string]string) // of nodes that are down: their cluster
+	clusterOf := make(map[string]string) // by the host of nodes that are down
 	for _, m := range i.Findings {
 		if m.Code != checks.NodeDown || m.Host == "" || !m.Active() {
 			continue
 		}
-		if cluster, known := hosts[m.Host]; known && cluster != m.Cluster {
+		if cluster, known := clusterOf[m.Host]; known && cluster != m.Cluster {
 			return m.Host
 		}
-		hosts[m.Host] = m.Cluster
+		clusterOf[m.Host] = m.Cluster
 	}
 	return ""
 }
@@ -305,9 +301,8 @@ func (i *Incident) clone() Incident {
 // incidentID returns an ID that sorts by the time of opening. A hash of the first
 // finding makes it unique across restarts without a stored counter.
 func incidentID(at time.Time, cluster, key string) string {
-	sum := sha256.Sum256([]byte(strconv.FormatInt(at.UnixNano(), 10) + "\x00" + cluster + "\x00" + key))
-	at = at.UTC()
-	return at.Format("20060102T150405") + strconv.Itoa(1000 + at.Nanosecond()/1e6)[1:] + "-" + hex.EncodeToString(sum[:4])
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d\x00%s\x00%s", at.UnixNano(), cluster, key))
+	return fmt.Sprintf("%s%03d-%x", at.UTC().Format("20060102T150405"), at.Nanosecond()/1e6, sum[:4])
 }
 
 // A Member is a finding of an incident.

@@ -26,7 +26,7 @@ func TestAnySequence(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		config := someConfig(rt)
 		steady, restarted := newRig(config), newRig(config)
-		l := &modelManager{last: make(map[string]Notification), kept: make(map[string]Incident)}
+		model := &modelManager{last: make(map[string]Notification), kept: make(map[string]Incident)}
 		at := noon
 		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			at = at.Add(time.Duration(rapid.SampledFrom([]int{1, 5, 29, 30, 31, 200, 1000, 5000, 20_000}).Draw(rt, "seconds")) * time.Second)
@@ -35,7 +35,7 @@ func TestAnySequence(t *testing.T) {
 			if diff := cmp.Diff(steady.lines(notifications), restarted.lines(act(restarted))); diff != "" {
 				rt.Fatalf("notifications after a restart (-steady +restarted):\n%s", diff)
 			}
-			l.hold(rt, at, steady, notifications)
+			model.check(rt, steady, notifications)
 			if rapid.Bool().Draw(rt, "restart") {
 				restarted.restart(at)
 			}
@@ -138,7 +138,7 @@ type modelManager struct {
 	kept map[string]Incident     // as they were before
 }
 
-func (mm *modelManager) hold(rt *rapid.T, at time.Time, r *rig, notifications []Notification) {
+func (mm *modelManager) check(rt *rapid.T, r *rig, notifications []Notification) {
 	for _, n := range notifications {
 		mm.notification(rt, n)
 	}
@@ -236,7 +236,7 @@ func (mm *modelManager) activeFindings(rt *rapid.T, r *rig) {
 		for _, i := range r.manager.Open() {
 			for _, m := range i.Findings {
 				if _, ok := active[m.Key()]; m.Cluster == cluster && m.Active() && !ok {
-					rt.Fatalf("%s holds in %s and does not stand", m.Key(), i.ID)
+					rt.Fatalf("%s is active in %s and not in the ledger", m.Key(), i.ID)
 				}
 				if m.Cluster == cluster && m.Active() {
 					active[m.Key()]++
@@ -245,7 +245,7 @@ func (mm *modelManager) activeFindings(rt *rapid.T, r *rig) {
 		}
 		for _, found := range ledger.Active() {
 			if n := active[found.Key()]; n > 1 || (n == 0 && found.Severity.AtLeast(checks.Warning)) {
-				rt.Fatalf("%s active and holds in %d incidents", found.Key(), n)
+				rt.Fatalf("%s is active in the ledger and in %d incidents", found.Key(), n)
 			}
 		}
 	}

@@ -112,8 +112,9 @@ func TestContinueBoundsValues(t *testing.T) {
 		if errors.Is(err, ErrSpent) {
 			return
 		}
-		if next.Write(t.Context()); err != nil || next.counter >= 2000 {
-			t.Fatalf("got the value %d, %v", next.counter, err)
+		must.Succeed(t, err)
+		if next.Write(t.Context()); next.counter >= 2000 {
+			t.Fatalf("got the value %d", next.counter)
 		}
 		next.Return(t.Context())
 		canary = next
@@ -154,23 +155,21 @@ func withCookieOfAMinute(t *testing.T) (*Cluster, *Canary) {
 
 // TestContinueNoCanary: what is no canary of the cluster is refused.
 func TestContinueNoCanary(t *testing.T) {
-	s := &tomcats{}
-	cluster := s.site(t, "tomcat1")
+	cluster := (&tomcats{}).site(t, "tomcat1")
 	state := string(openCanary(t, cluster, 0).State())
 	elsewhere := &Cluster{Session: tomcatSession}
 	elsewhere.Balancer.URLs = []*url.URL{{Scheme: "http", Host: "127.0.0.1:1"}}
-	for name, try := range map[string]func() (*Canary, error){
-		"another balancer": func() (*Canary, error) { return ContinueCanary(elsewhere, []byte(state), time.Now()) },
-		"no JSON":          func() (*Canary, error) { return ContinueCanary(cluster, []byte(state[1:]), time.Now()) },
-		"null":             func() (*Canary, error) { return ContinueCanary(cluster, []byte("null"), time.Now()) },
-		"no address": func() (*Canary, error) {
-			return ContinueCanary(cluster, []byte(strings.Replace(state, `"Address":"127.`, `"Address":"","A":"127.`, 1)), time.Now())
-		},
-		"no cookie": func() (*Canary, error) {
-			return ContinueCanary(cluster, []byte(strings.Replace(state, `"Cookie":{`, `"Cookie":null,"C":{`, 1)), time.Now())
-		},
+	for name, tt := range map[string]struct {
+		cluster *Cluster
+		state   string
+	}{
+		"another balancer": {elsewhere, state},
+		"no JSON":          {cluster, state[1:]},
+		"null":             {cluster, "null"},
+		"no address":       {cluster, strings.Replace(state, `"Address":"127.`, `"Address":"","A":"127.`, 1)},
+		"no cookie":        {cluster, strings.Replace(state, `"Cookie":{`, `"Cookie":null,"C":{`, 1)},
 	} {
-		if canary, err := try(); err == nil {
+		if canary, err := ContinueCanary(tt.cluster, []byte(tt.state), time.Now()); err == nil {
 			t.Errorf("%s: got %v", name, canary.Trace())
 		}
 	}

@@ -165,7 +165,7 @@ func TestRejected(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ex, _ := keep(t, tt.scheme+"://shop.example", &Session{Path: "/cluster/test?x=1"}, tt.set)
+			ex := keep(t, tt.scheme+"://shop.example", &Session{Path: "/cluster/test?x=1"}, tt.set)
 			got := ""
 			for _, r := range ex.Rejected {
 				if r.Name != same {
@@ -181,7 +181,7 @@ func TestRejected(t *testing.T) {
 // TestReplaced: of two cookies with one name, a browser keeps the last one, unless they have different paths.
 func TestReplaced(t *testing.T) {
 	for second, want := range map[string]string{"JSESSIONID=2; Path=/": "replaced", "JSESSIONID=2; Path=/cluster": "", "JSESSIONID=1; Path=/": ""} {
-		ex, _ := keep(t, "http://shop.example", &Session{Path: "/cluster/test"}, "JSESSIONID=1; Path=/", second)
+		ex := keep(t, "http://shop.example", &Session{Path: "/cluster/test"}, "JSESSIONID=1; Path=/", second)
 		got := ""
 		for _, r := range ex.Rejected {
 			got = rejection(r)
@@ -203,7 +203,7 @@ func TestRejectedPrefixes(t *testing.T) {
 		"__Secure-id=1; Path=/; Secure":                    "",
 	} {
 		name, _, _ := strings.Cut(set, "=")
-		ex, _ := keep(t, "https://shop.example", &Session{Path: "/cluster/test", Cookie: name}, set)
+		ex := keep(t, "https://shop.example", &Session{Path: "/cluster/test", Cookie: name}, set)
 		got := ""
 		for _, r := range ex.Rejected {
 			got = rejection(r)
@@ -221,16 +221,16 @@ func rejection(r RejectedCookie) string {
 }
 
 // keep gives a client of base an answer from /app/login that sets cookies.
-func keep(t *testing.T, base string, s *Session, set ...string) (Exchange, *Jar) {
+func keep(t *testing.T, base string, s *Session, set ...string) Exchange {
 	t.Helper()
 	u := must.URL(base)
 	client, from := NewClient(Target{URL: u}), *u
 	from.Path = "/app/login"
-	jar, ex := NewJar(), Exchange{At: time.Now()}
+	ex := Exchange{At: time.Now()}
 	resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Set-Cookie": set}}
-	pageRequest{jar: jar, public: u, session: s}.storeCookies(client, &from, resp, &ex)
+	pageRequest{jar: NewJar(), public: u, session: s}.storeCookies(client, &from, resp, &ex)
 	checkPresentable(t, Exchange{Rejected: ex.Rejected, Status: 200})
-	return ex, jar
+	return ex
 }
 
 // TestRejectedIsBounded checks the bound.
@@ -239,7 +239,7 @@ func TestRejectedIsBounded(t *testing.T) {
 	for i := range 500 {
 		flood = append(flood, fmt.Sprintf("JSESSIONID=%d; Path=/%d", i, i))
 	}
-	ex, _ := keep(t, "http://shop.example", &Session{Path: "/"}, flood...)
+	ex := keep(t, "http://shop.example", &Session{Path: "/"}, flood...)
 	if len(ex.Rejected) != maxRejected || !ex.NewID {
 		t.Errorf("got %d rejected, new id %v, want %d and true", len(ex.Rejected), ex.NewID, maxRejected)
 	}

@@ -27,10 +27,9 @@ func newMattermost(address *url.URL, p *parameters) (service, error) {
 	if len(path) == 2 {
 		body.Channel = path[1]
 	}
-	switch icon := p.take("icon", "icon_emoji", "icon_url"); {
-	case strings.HasPrefix(icon, "http"):
+	if icon := p.take("icon", "icon_emoji", "icon_url"); strings.HasPrefix(icon, "http") {
 		body.IconURL = icon
-	default:
+	} else {
 		body.Icon = icon
 	}
 	return &chat{
@@ -75,8 +74,8 @@ func judgeMattermost(status int, answer []byte) (judged bool, err error) {
 		return false, nil
 	}
 	err = fmt.Errorf("mattermost returned %q: %q", probes.Clean(a.ID, post.MaxReason), probes.Clean(a.Message, post.MaxReason))
-	text := []string{"web.incoming_webhook.text.app_error", "web.incoming_webhook.parse.app_error", "model.post.is_valid.msg.app_error"}
-	if slices.Contains(text, a.ID) {
+	badText := []string{"web.incoming_webhook.text.app_error", "web.incoming_webhook.parse.app_error", "model.post.is_valid.msg.app_error"}
+	if slices.Contains(badText, a.ID) {
 		return true, alerting.Permanent{Err: err}
 	}
 	return true, alerting.Retriable{After: post.RepairPause, Err: err}

@@ -25,8 +25,8 @@ import (
 // processTimeout is generous for a busy machine. A blocked program exceeds it.
 const processTimeout = time.Minute
 
-// fullPipe returns a pipe whose buffer is full and whose reader does not read.
-func fullPipe(t *testing.T) (reader, writer *os.File) {
+// fullPipe returns the writer of a pipe whose buffer is full and whose reader does not read.
+func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	reader, writer, err := os.Pipe()
 	must.Succeed(t, err)
@@ -41,7 +41,7 @@ func fullPipe(t *testing.T) (reader, writer *os.File) {
 			}
 		}
 	}
-	return reader, writer
+	return writer
 }
 
 // startServe runs the daemon on the demo and waits for its first round.
@@ -131,7 +131,7 @@ func exitOf(t *testing.T, cmd *exec.Cmd) int {
 // TestServeWithBlockedLog: a blocked standard error stops neither the monitoring nor the
 // shutdown by SIGTERM.
 func TestServeWithBlockedLog(t *testing.T) {
-	_, stderr := fullPipe(t)
+	stderr := fullPipe(t)
 	cmd, _ := startServe(t, stderr)
 	cmd.Process.Signal(syscall.SIGTERM)
 	if got := exitOf(t, cmd); got != exitOK {
@@ -185,7 +185,7 @@ func completesWith(t *testing.T, stderr *os.File) {
 
 // TestWatchWithBlockedProgress: a watch completes although standard error is blocked.
 func TestWatchWithBlockedProgress(t *testing.T) {
-	_, stderr := fullPipe(t)
+	stderr := fullPipe(t)
 	completesWith(t, stderr)
 }
 
@@ -212,7 +212,7 @@ func TestWatchWithBlockedReport(t *testing.T) {
 		fmt.Fprint(w, `{"id": "7"}`)
 	}))
 	defer server.Close()
-	_, stdout := fullPipe(t)
+	stdout := fullPipe(t)
 	cmd := watchDemo(t, "1s", "--server", server.URL)
 	cmd.Stdout = stdout
 	must.Succeed(t, cmd.Start())

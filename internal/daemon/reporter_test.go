@@ -30,9 +30,9 @@ import (
 func TestShow(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		judgement monitor.RoundResult
-		last      time.Duration // ago, when the page was updated last
-		want      bool
+		result monitor.RoundResult
+		last   time.Duration // ago, when the page was updated last
+		want   bool
 	}{
 		"a whole round":                {monitor.RoundResult{Full: true}, 0, true},
 		"a calm round":                 {monitor.RoundResult{}, 0, false},
@@ -44,11 +44,11 @@ func TestShow(t *testing.T) {
 			t.Parallel()
 			r := &reporter{clock: newSteadyClock(), page: web.NewLive()}
 			r.pageUpdated.Store("shop", time.Now().Add(-tt.last))
-			tt.judgement.Cluster = &probes.Cluster{Name: "shop"}
+			tt.result.Cluster = &probes.Cluster{Name: "shop"}
 			before := r.page.Revision()
-			r.show(tt.judgement)
+			r.show(tt.result)
 			if got := r.page.Revision() != before; got != tt.want {
-				t.Errorf("got the page told to be %t, want %t", got, tt.want)
+				t.Errorf("got a page that is updated: %t, want %t", got, tt.want)
 			}
 		})
 	}
@@ -95,9 +95,9 @@ func TestRequested(t *testing.T) {
 	}
 }
 
-// TestSessionSampleTellsErrorsFromLosses: samples of errors and of lost sessions
+// TestSessionSampleSeparatesErrorsFromLosses: samples of errors and of lost sessions
 // differ.
-func TestSessionSampleTellsErrorsFromLosses(t *testing.T) {
+func TestSessionSampleSeparatesErrorsFromLosses(t *testing.T) {
 	t.Parallel()
 	for outcome, want := range map[checks.Outcome]checks.Sample{
 		checks.OutcomeServed:    {OK: true},

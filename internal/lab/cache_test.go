@@ -47,7 +47,7 @@ func cached(f front, location string) front {
 // TestCacheBeforeTheBalancer: two independent clients get the same session.
 func TestCacheBeforeTheBalancer(t *testing.T) {
 	for _, f := range fronts {
-		if !both(holdsAny, some)(f) && f.name != "nginx round robin" {
+		if !matchesAll(holdsAny, some)(f) && f.name != "nginx round robin" {
 			continue
 		}
 		for name, location := range map[string]string{"every answer": cacheAll, "answers to new clients": cacheFirst} {

@@ -88,15 +88,15 @@ func TestNginxForgetsFailuresBySuccess(t *testing.T) {
 			})
 			servers := append([]Server{{Addr: addr, MaxFails: 2, FailTimeout: time.Second}}, nodes(t, "alive")...)
 			n := Nginx(t, NginxConfig{Servers: servers})
-			both := func() { get(t, n.URL()); get(t, n.URL()) }
-			both()
+			askBoth := func() { get(t, n.URL()); get(t, n.URL()) }
+			askBoth()
 			<-time.After(3 * time.Second)
 			if succeeds {
 				well.Store(true)
-				both()
+				askBoth()
 				well.Store(false)
 			}
-			both()
+			askBoth()
 			if got, want := strings.Contains(read(t, n.ErrorLog()), disabled), !succeeds; got != want {
 				t.Errorf("ejected: got %v, want %v:\n%s", got, want, read(t, n.ErrorLog()))
 			}
@@ -104,8 +104,8 @@ func TestNginxForgetsFailuresBySuccess(t *testing.T) {
 	}
 }
 
-// twoFailing starts an nginx in front of a failing server and a healthy one. It ejects
-// after three failures, and its read time-out is 300 ms.
+// twoFailing starts an nginx in front of a failing server, which it ejects after three failures, and a
+// healthy one. timeout is its read time-out.
 func twoFailing(tb testing.TB, failing string, https bool, timeout time.Duration) (n *NginxBalancer, url string) {
 	tb.Helper()
 	scheme := "http"

@@ -206,12 +206,10 @@ func (p plan) addr(n *demo.Node) string { return cmp.Or(p.middlewares[n], n.Addr
 
 // crosses reports whether the policy requires failover checks.
 func (p plan) crosses() bool {
-	switch p.policy {
-	case "":
+	if p.policy == "" {
 		return strings.HasPrefix(p.profile, "tomcat")
-	default:
-		return p.policy == probes.PolicyShared || p.policy == probes.PolicyReplicated
 	}
+	return p.policy == probes.PolicyShared || p.policy == probes.PolicyReplicated
 }
 
 // A frontPlan describes how the balancer differs from a healthy one.

@@ -103,7 +103,7 @@ func (c *operatedCluster) startNodes(o operation) {
 			cfg.Store = demo.NewIdleStore(o.idle)
 		}
 		if o.redis {
-			cfg.Dependencies = pausedByRedis(c.t, c.redis)
+			cfg.Dependencies = pausedByRedis(c.redis)
 		}
 		n, err := demo.StartNode(cfg)
 		must.Succeed(c.t, err)

@@ -3,7 +3,6 @@ package lab
 import (
 	"context"
 	"slices"
-	"testing"
 	"time"
 
 	"stickwatch/checks"
@@ -81,11 +80,11 @@ var operations = []operation{
 		want: expectation{warnings: 1, least: 1},
 	},
 	{
-		name: "one node killed, and others are rehashed", on: operatedNamed("haproxy source"), play: func(c *operatedCluster) { c.nodes[1].Stop() },
+		name: "one node killed, and others are rehashed", on: operatedNamed("haproxy source"), play: stopNode,
 		want: expectation{optional: 1, warnings: 1, least: 1, codes: []checks.Code{checks.NodeDown, checks.BalancerRemapped, checks.SessionLost}},
 	},
 	{
-		name: "one node killed", on: func(f operatedFront) bool { return f.name != "haproxy source" }, play: func(c *operatedCluster) { c.nodes[1].Stop() },
+		name: "one node killed", on: func(f operatedFront) bool { return f.name != "haproxy source" }, play: stopNode,
 		want: expectation{warnings: 1, least: 1, codes: []checks.Code{checks.NodeDown}, node: "node2"},
 	},
 	{
@@ -114,12 +113,12 @@ var operations = []operation{
 		want: nothing,
 	},
 	{
-		name: "a server removed", on: hashesClients, play: func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) },
+		name: "a server removed", on: hashesClients, play: removeServer,
 		want: remapped.withText("node2|removed|fewer|gone"),
 	},
 	{
 		name: "a server removed, announced", on: operatedNamed("nginx ip_hash"), after: settleTime,
-		play: announced(func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) }),
+		play: announced(removeServer),
 		want: expectation{warnings: 1, least: 1, mentions: []string{"lost"}, harmed: true}, // the summary
 	},
 	{
@@ -131,7 +130,7 @@ var operations = []operation{
 		want: remapped,
 	},
 	{
-		name: "a server removed, routes", on: operatedNamed("haproxy cookie", "httpd routes"), play: func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) },
+		name: "a server removed, routes", on: operatedNamed("haproxy cookie", "httpd routes"), play: removeServer,
 		want: takenOut,
 	},
 	{
@@ -145,7 +144,7 @@ var operations = []operation{
 	},
 	{
 		name: "a server removed, sessions shared", on: sharesSessions,
-		play: func(c *operatedCluster) { c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2)) },
+		play: removeServer,
 		want: expectation{warnings: 1, unharmed: true},
 	},
 	{
@@ -273,12 +272,16 @@ func announced(play func(*operatedCluster)) func(*operatedCluster) {
 	}
 }
 
+func stopNode(c *operatedCluster) { c.nodes[1].Stop() }
+
+func removeServer(c *operatedCluster) {
+	c.balancer.reload(slices.Delete(slices.Clone(c.servers), 1, 2))
+}
+
 func addServer(c *operatedCluster) {
 	c.t.Helper()
 	n, err := demo.StartNode(demo.NodeConfig{ID: names[3]})
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	must.Succeed(c.t, err)
 	c.t.Cleanup(n.Close)
 	one := c.servers[0]
 	one.Name, one.Addr = n.ID(), n.Addr()
@@ -305,7 +308,7 @@ func breakAll(change func(*demo.NodeFaults)) func(*operatedCluster) {
 }
 
 // pausedByRedis makes nodes pause while Redis does not answer.
-func pausedByRedis(tb testing.TB, d *Dependency) map[string]func(context.Context) error {
+func pausedByRedis(d *Dependency) map[string]func(context.Context) error {
 	u := must.URL(d.URL())
 	return map[string]func(context.Context) error{demo.RedisServer: func(ctx context.Context) error { return redis.Ping(ctx, u) }}
 }

@@ -90,7 +90,7 @@ func canMarkDown(f front) bool { return !f.noMark }
 // ejectionScenarios are healthy nodes to which the balancer sends no requests.
 var ejectionScenarios = []scenario{
 	{
-		name: "marked down in the balancer only", on: both(provesAbsence, canMarkDown),
+		name: "marked down in the balancer only", on: matchesAll(provesAbsence, canMarkDown),
 		plan: plan{front: frontPlan{down: "node2"}, profile: "tomcat-msm", shared: true},
 		want: []string{"node_ejected/node2"},
 	},
@@ -103,11 +103,11 @@ var ejectionScenarios = []scenario{
 		act: func(r *rig) { r.eject("node3") }, want: []string{"node_ejected/node3"},
 	},
 	{
-		name: "two ejected of three", on: both(provesAbsence, scatters), plan: plan{profile: "tomcat-msm", shared: true},
+		name: "two ejected of three", on: matchesAll(provesAbsence, scatters), plan: plan{profile: "tomcat-msm", shared: true},
 		act: func(r *rig) { r.eject("node2"); r.eject("node3") }, want: []string{"node_ejected/node2", "node_ejected/node3"},
 	},
 	{
-		name: "ejected after three failures", on: both(provesAbsence, some), plan: plan{profile: "tomcat-msm", shared: true, front: frontPlan{maxFails: 3}},
+		name: "ejected after three failures", on: matchesAll(provesAbsence, some), plan: plan{profile: "tomcat-msm", shared: true, front: frontPlan{maxFails: 3}},
 		act: func(r *rig) { r.eject("node2") }, want: []string{"node_ejected/node2"},
 	},
 	{

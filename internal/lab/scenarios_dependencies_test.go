@@ -42,7 +42,7 @@ var dependencyScenarios = []scenario{
 		want: []string{"dependency_down/Redis Server", "dependency_down/Database Server", "node_paused/node1", "node_paused/node2", "node_paused/node3"},
 	},
 	{
-		name: "a service that nobody misses", on: both(holdsAny, some), plan: plan{},
+		name: "a service that nobody misses", on: matchesAll(holdsAny, some), plan: plan{},
 		act:  func(r *rig) { r.cluster.Dependencies = []probes.Dependency{r.dead("Redis Server", "redis")} },
 		want: []string{"dependency_down/Redis Server", "dependency_disputed/Redis Server"},
 	},

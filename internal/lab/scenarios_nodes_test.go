@@ -196,7 +196,7 @@ var alikeScenarios = []scenario{
 		want: []string{"node_misidentified/node2", "node_misidentified/node3"},
 	},
 	{
-		name: "three versions", on: both(holdsAny, some), plan: plan{},
+		name: "three versions", on: matchesAll(holdsAny, some), plan: plan{},
 		act: func(r *rig) {
 			r.change("node2", func(f *demo.NodeFaults) { f.Version = "0.9.9" })
 			r.change("node3", func(f *demo.NodeFaults) { f.Version = "0.9.8" })
@@ -204,7 +204,7 @@ var alikeScenarios = []scenario{
 		want: []string{"version_skew"},
 	},
 	{
-		name: "clocks run ahead and behind", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true},
+		name: "clocks run ahead and behind", on: matchesAll(sticky, some), plan: plan{profile: "tomcat", shared: true},
 		act: func(r *rig) {
 			r.change("node2", func(f *demo.NodeFaults) { f.ClockOffset = 10 * time.Second })
 			r.change("node3", func(f *demo.NodeFaults) { f.ClockOffset = -10 * time.Second })
@@ -212,12 +212,12 @@ var alikeScenarios = []scenario{
 		want: []string{"clock_skew"},
 	},
 	{
-		name: "a clock in the wrong time zone", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true},
+		name: "a clock in the wrong time zone", on: matchesAll(sticky, some), plan: plan{profile: "tomcat", shared: true},
 		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.ClockOffset = 8 * time.Hour }) },
 		want: []string{"clock_skew/node2"},
 	},
 	{
-		name: "a clock within the limit", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true},
+		name: "a clock within the limit", on: matchesAll(sticky, some), plan: plan{profile: "tomcat", shared: true},
 		act: func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.ClockOffset = 2 * time.Second }) }, is: checks.Healthy,
 	},
 }

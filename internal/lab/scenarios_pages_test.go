@@ -42,7 +42,7 @@ var pageScenarios = []scenario{
 		want: []string{"page_failing/node2"}, also: []checks.Code{checks.PageFailing, checks.NodeFailingInRotation},
 	},
 	{
-		name: "the test page fails on one node", on: both(holdsAny, some), plan: plan{profile: "generic"},
+		name: "the test page fails on one node", on: matchesAll(holdsAny, some), plan: plan{profile: "generic"},
 		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Failing = "/cluster/test" }) },
 		want: []string{"page_failing/node2"}, also: []checks.Code{checks.NodeFailingInRotation},
 	},
@@ -60,24 +60,24 @@ var pageScenarios = []scenario{
 		is:  checks.Inconclusive, doubt: "no node has the session test page",
 	},
 	{
-		name: "the test page asks for a login", on: both(holdsAny, some), plan: plan{profile: "ebridge", middleware: login},
+		name: "the test page asks for a login", on: matchesAll(holdsAny, some), plan: plan{profile: "ebridge", middleware: login},
 		is: checks.Inconclusive,
 	},
 	{
-		name: "the page tells no node", on: both(holdsAny, some), plan: plan{profile: "ebridge", middleware: noSessionShown},
+		name: "the page tells no node", on: matchesAll(holdsAny, some), plan: plan{profile: "ebridge", middleware: noSessionShown},
 		is: checks.Inconclusive, doubt: "do not show which node",
 	},
 	{
-		name: "pages are compressed", on: both(holdsAny, some), plan: plan{profile: "ebridge", middleware: compress}, is: checks.Healthy,
+		name: "pages are compressed", on: matchesAll(holdsAny, some), plan: plan{profile: "ebridge", middleware: compress}, is: checks.Healthy,
 	},
 	{
-		name: "pages are in GBK", on: both(holdsAny, some), plan: plan{profile: "ebridge", gbk: true}, is: checks.Healthy,
+		name: "pages are in GBK", on: matchesAll(holdsAny, some), plan: plan{profile: "ebridge", gbk: true}, is: checks.Healthy,
 	},
 	{
-		name: "pages of 900 KB", on: both(holdsAny, some), plan: plan{profile: "ebridge", middleware: padPages}, is: checks.Healthy,
+		name: "pages of 900 KB", on: matchesAll(holdsAny, some), plan: plan{profile: "ebridge", middleware: padPages}, is: checks.Healthy,
 	},
 	{
-		name: "all below a path", on: both(holdsAny, some), plan: plan{profile: "ebridge", prefix: "/portal", middleware: below("/portal")}, is: checks.Healthy,
+		name: "all below a path", on: matchesAll(holdsAny, some), plan: plan{profile: "ebridge", prefix: "/portal", middleware: below("/portal")}, is: checks.Healthy,
 	},
 }
 
@@ -161,17 +161,17 @@ func rewrite(n *demo.Node, change func(http.Header, []byte) []byte) http.Handler
 // wrongPageScenarios are answers with status 200 that are not the expected page.
 var wrongPageScenarios = []scenario{
 	{
-		name: "one node shows an error page with 200", on: both(holdsAny, seesAll), plan: plan{},
+		name: "one node shows an error page with 200", on: matchesAll(holdsAny, seesAll), plan: plan{},
 		act:   func(r *rig) { r.change("node2", errorPage) },
 		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
-		name: "one node shows an error page with 200, tomcat", on: both(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
+		name: "one node shows an error page with 200, tomcat", on: matchesAll(sticky, seesAll), plan: plan{profile: "tomcat", shared: true},
 		act:   func(r *rig) { r.change("node2", errorPage) },
 		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
-		name: "one node shows an error page with 200, e-Bridge", on: both(holdsAny, some), plan: plan{profile: "ebridge"},
+		name: "one node shows an error page with 200, e-Bridge", on: matchesAll(holdsAny, some), plan: plan{profile: "ebridge"},
 		act:   func(r *rig) { r.change("node2", errorPage) },
 		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
@@ -181,30 +181,30 @@ var wrongPageScenarios = []scenario{
 		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
-		name: "one node shows an error page with 200, shared without a counter", on: both(notSticky, some),
+		name: "one node shows an error page with 200, shared without a counter", on: matchesAll(notSticky, some),
 		plan:  plan{policy: probes.PolicyShared, shared: true},
 		act:   func(r *rig) { r.change("node2", errorPage) },
 		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
-		name: "one node shows nothing with 200", on: both(holdsAny, some), plan: plan{middleware: on2(blank)},
+		name: "one node shows nothing with 200", on: matchesAll(holdsAny, some), plan: plan{middleware: on2(blank)},
 		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
-		name: "one node shows nothing with 200, shared", on: both(notSticky, some), plan: plan{profile: "tomcat-msm", shared: true, middleware: on2(blank)},
+		name: "one node shows nothing with 200, shared", on: matchesAll(notSticky, some), plan: plan{profile: "tomcat-msm", shared: true, middleware: on2(blank)},
 		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
-		name: "one node leads everybody to a login", on: both(holdsAny, some), plan: plan{middleware: on2(login)},
+		name: "one node leads everybody to a login", on: matchesAll(holdsAny, some), plan: plan{middleware: on2(login)},
 		cause: cause{code: checks.PageFailing, severity: anySeverity, nodes: []string{"node2"}},
 	},
 	{
-		name: "the balancer shows nothing with 200", on: both(holdsAny, some), plan: plan{},
+		name: "the balancer shows nothing with 200", on: matchesAll(holdsAny, some), plan: plan{},
 		act:   func(r *rig) { r.serveFrom(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})) },
 		cause: cause{code: checks.PageFailing, mentions: []string{"no node"}},
 	},
 	{
-		name: "the balancer leads everybody to a maintenance page", on: both(holdsAny, some), plan: plan{},
+		name: "the balancer leads everybody to a maintenance page", on: matchesAll(holdsAny, some), plan: plan{},
 		act: func(r *rig) {
 			mux := http.NewServeMux()
 			mux.Handle("/maintenance", maintenance)
@@ -214,7 +214,7 @@ var wrongPageScenarios = []scenario{
 		cause: cause{code: checks.PageFailing, mentions: []string{"no node"}},
 	},
 	{
-		name: "every node shows an error page with 200", on: both(holdsAny, some), plan: plan{},
+		name: "every node shows an error page with 200", on: matchesAll(holdsAny, some), plan: plan{},
 		act:   func(r *rig) { r.changeAll(errorPage) },
 		never: checks.Healthy, also: []checks.Code{checks.PageFailing, checks.SessionFailing},
 	},
@@ -224,12 +224,12 @@ var wrongPageScenarios = []scenario{
 		cause: cause{code: checks.PageFailing, mentions: []string{"no node"}},
 	},
 	{
-		name: "the balancer shows a maintenance page with 200, tomcat", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true},
+		name: "the balancer shows a maintenance page with 200, tomcat", on: matchesAll(sticky, some), plan: plan{profile: "tomcat", shared: true},
 		act:   func(r *rig) { r.serveFrom(maintenance) },
 		cause: cause{code: checks.PageFailing, mentions: []string{"no node"}},
 	},
 	{
-		name: "the balancer shows a maintenance page with 200, generic", on: both(holdsAny, some), plan: plan{},
+		name: "the balancer shows a maintenance page with 200, generic", on: matchesAll(holdsAny, some), plan: plan{},
 		act:   func(r *rig) { r.serveFrom(maintenance) },
 		cause: cause{code: checks.PageFailing, mentions: []string{"no node"}},
 	},

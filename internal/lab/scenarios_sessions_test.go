@@ -53,11 +53,11 @@ var sessionScenarios = []scenario{
 		want: []string{"session_lost"}, also: []checks.Code{checks.SessionNotShared, checks.SessionDrift},
 	},
 	{
-		name: "no cookie is set", on: both(holdsAny, some), plan: plan{middleware: noCookie},
+		name: "no cookie is set", on: matchesAll(holdsAny, some), plan: plan{middleware: noCookie},
 		want: []string{"cookie_rejected"}, also: []checks.Code{checks.SessionLost, checks.SessionDrift},
 	},
 	{
-		name: "no cookie that tells the node", on: both(sticky, some), plan: plan{profile: "tomcat", shared: true, middleware: noCookie},
+		name: "no cookie that tells the node", on: matchesAll(sticky, some), plan: plan{profile: "tomcat", shared: true, middleware: noCookie},
 		want: []string{"cookie_rejected"}, also: []checks.Code{checks.SessionLost}, doubt: "do not show which node",
 	},
 }
@@ -71,32 +71,32 @@ var ownerScenarios = []scenario{
 		cause: cause{code: checks.SessionLeaked},
 	},
 	{
-		name: "a client reads what another stored, shared", on: both(notSticky, some), plan: plan{profile: "tomcat", policy: probes.PolicyShared, shared: true},
+		name: "a client reads what another stored, shared", on: matchesAll(notSticky, some), plan: plan{profile: "tomcat", policy: probes.PolicyShared, shared: true},
 		act:   func(r *rig) { r.changeAll(func(f *demo.NodeFaults) { f.Overwrites = true }) },
 		cause: cause{code: checks.SessionLeaked},
 	},
 	{
-		name: "a client reads what another stored on one node", on: both(sticky, some), plan: plan{profile: "tomcat", policy: probes.PolicySticky},
+		name: "a client reads what another stored on one node", on: matchesAll(sticky, some), plan: plan{profile: "tomcat", policy: probes.PolicySticky},
 		act:   func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Overwrites = true }) },
 		cause: cause{code: checks.SessionLeaked, nodes: []string{"node2"}},
 	},
 	{
-		name: "nodes accept any id and share nothing", on: both(holdsAny, choosing), plan: plan{policy: probes.PolicyReplicated},
+		name: "nodes accept any id and share nothing", on: matchesAll(holdsAny, choosing), plan: plan{policy: probes.PolicyReplicated},
 		act:   func(r *rig) { r.changeAll(adoptIDs) },
 		apart: true, also: []checks.Code{checks.SessionNotShared},
 	},
 	{
-		name: "nodes accept any id and share nothing, without a counter", on: both(notSticky, seesAll), plan: plan{policy: probes.PolicyShared},
+		name: "nodes accept any id and share nothing, without a counter", on: matchesAll(notSticky, seesAll), plan: plan{policy: probes.PolicyShared},
 		act:   func(r *rig) { r.changeAll(adoptIDs) },
 		apart: true, also: []checks.Code{checks.SessionNotShared, checks.SessionLost},
 	},
 	{
-		name: "nodes accept any id and share nothing, tomcat", on: both(sticky, choosing), plan: plan{profile: "tomcat"},
+		name: "nodes accept any id and share nothing, tomcat", on: matchesAll(sticky, choosing), plan: plan{profile: "tomcat"},
 		act:   func(r *rig) { r.changeAll(adoptIDs) },
 		apart: true, want: []string{"session_not_shared"},
 	},
 	{
-		name: "nodes accept any id and share all", on: both(both(sticky, choosing), some), plan: plan{profile: "tomcat", shared: true},
+		name: "nodes accept any id and share all", on: matchesAll(sticky, choosing, some), plan: plan{profile: "tomcat", shared: true},
 		act: func(r *rig) { r.changeAll(adoptIDs) },
 		is:  checks.Healthy,
 	},
@@ -129,21 +129,21 @@ var guaranteeScenarios = []scenario{
 		name: "nothing is guaranteed", on: some, plan: plan{policy: probes.PolicyNone}, is: checks.Healthy,
 	},
 	{
-		name: "one node is outside the replication", on: both(choosing, some), plan: plan{profile: "tomcat", shared: true},
+		name: "one node is outside the replication", on: matchesAll(choosing, some), plan: plan{profile: "tomcat", shared: true},
 		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Private = true }) },
 		want: []string{"session_not_shared"},
 	},
 	{
-		name: "replication goes one way", on: both(choosing, some), plan: plan{profile: "tomcat", stores: oneWay},
+		name: "replication goes one way", on: matchesAll(choosing, some), plan: plan{profile: "tomcat", stores: oneWay},
 		want: []string{"session_not_shared"},
 	},
 	{
-		name: "older contents of a shared session", on: both(notSticky, some), plan: plan{profile: "tomcat", policy: probes.PolicyShared, shared: true},
+		name: "older contents of a shared session", on: matchesAll(notSticky, some), plan: plan{profile: "tomcat", policy: probes.PolicyShared, shared: true},
 		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Rollback = true }) },
 		want: []string{"session_rollback"},
 	},
 	{
-		name: "one node knows no shared session", on: both(notSticky, some), plan: plan{profile: "tomcat-msm", shared: true},
+		name: "one node knows no shared session", on: matchesAll(notSticky, some), plan: plan{profile: "tomcat-msm", shared: true},
 		act:  func(r *rig) { r.change("node2", func(f *demo.NodeFaults) { f.Private = true }) },
 		want: []string{"session_lost", "session_not_shared"},
 	},

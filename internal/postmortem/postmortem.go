@@ -60,14 +60,7 @@ func (w *writer) moment(t time.Time) string {
 }
 
 func (w *writer) clusters() string {
-	i := w.Incident
-	names := []string{w.text(cmp.Or(i.Cluster, "stickwatch"))}
-	for _, cluster := range i.Clusters {
-		if cluster != i.Cluster {
-			names = append(names, w.text(cluster))
-		}
-	}
-	return strings.Join(names, w.comma)
+	return strings.Join(wire.List(w.Incident.ClusterNames(), w.text), w.comma)
 }
 
 // facts writes a table of what is known, without empty rows.

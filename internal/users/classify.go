@@ -99,11 +99,9 @@ func (u *user) adoptSession(got response, o Outcome) {
 	if got.node != "" {
 		u.owner = got.node
 	}
-	switch number, counter, ours := parseValue(got.value); {
-	case ours && number == u.number:
+	u.written = 0 // so that one lost value is counted once
+	if number, counter, ours := parseValue(got.value); ours && number == u.number {
 		u.written = counter
-	default:
-		u.written = 0 // so that one lost value is counted once
 	}
 }
 

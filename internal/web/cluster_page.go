@@ -71,8 +71,8 @@ func (s *Server) addClusterIncidents(r *http.Request, view *clusterPageView, v v
 	if err != nil {
 		return err
 	}
-	holding, quiet := splitRecovering(open)
-	view.Incidents, view.Recovering = v.incidents(holding), v.incidents(quiet)
+	active, recovering := splitRecovering(open)
+	view.Incidents, view.Recovering = v.incidents(active), v.incidents(recovering)
 	for i := range view.Incidents {
 		view.Incidents[i].ShowCluster = false
 	}

@@ -45,10 +45,10 @@ func (v viewContext) rows(s Snapshot, h *clusterHistory) []row {
 		if node.URL != nil {
 			nodeRow.URL = line(node.URL.Redacted())
 		}
-		nodeRow.Uptime = v.uptimeShare(h.uptime(checks.Target{Cluster: s.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}))
-		nodeRow.Sessions = v.uptimeShare(h.uptime(checks.Target{Cluster: s.Cluster.Name, Kind: checks.TargetSession, Name: node.ID}))
-		nodeRow.UptimeBar = v.hours(h.span, h.points[checks.Target{Cluster: s.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}],
-			h.points[checks.Target{Cluster: s.Cluster.Name, Kind: checks.TargetSession, Name: node.ID}])
+		direct := checks.Target{Cluster: s.Cluster.Name, Kind: checks.TargetNode, Name: node.ID}
+		sessions := checks.Target{Cluster: s.Cluster.Name, Kind: checks.TargetSession, Name: node.ID}
+		nodeRow.Uptime, nodeRow.Sessions = v.uptimeShare(h.uptime(direct)), v.uptimeShare(h.uptime(sessions))
+		nodeRow.UptimeBar = v.hours(h.span, h.points[direct], h.points[sessions])
 		if i := slices.IndexFunc(s.Report.Nodes, func(n checks.NodeReport) bool { return n.Node == node.ID }); i >= 0 {
 			seen := s.Report.Nodes[i]
 			nodeRow.Direct, nodeRow.State = v.direct(seen), v.state(seen)

@@ -74,7 +74,7 @@ func (s *Server) addClusters(r *http.Request, view *overviewView, v viewContext,
 		view.HistoryFailed = view.HistoryFailed || history.err != nil
 		longest = max(longest, history.span.To.Sub(history.span.From))
 		c := v.cluster(snapshot, history)
-		if view.explains(c.Link) {
+		if view.lists(c.Link) {
 			c.Problem, c.More = nil, 0
 		}
 		view.Clusters = append(view.Clusters, c)
@@ -101,8 +101,8 @@ func (v viewContext) latencyFact(l checks.Latency, span checks.Span) fact {
 	return fact{v.translate("Latency, %s", v.spanName(span.To.Sub(span.From))), cell}
 }
 
-// explains reports whether a listed incident affects a cluster.
-func (o *overviewView) explains(cluster string) bool {
+// lists reports whether an incident of a cluster is listed above the clusters.
+func (o *overviewView) lists(cluster string) bool {
 	of := func(i incidentView) bool { return i.Link == cluster }
 	return slices.ContainsFunc(o.Incidents, of) || slices.ContainsFunc(o.MoreIncidents, of)
 }
@@ -114,9 +114,9 @@ func (s *Server) addIncidents(ctx context.Context, view *overviewView, v viewCon
 	if err != nil {
 		return err
 	}
-	holding, quiet := splitRecovering(open)
-	cards := min(len(holding), maxCards)
-	view.Incidents, view.MoreIncidents, view.Recovering = v.incidents(holding[:cards]), v.incidents(holding[cards:]), v.incidents(quiet)
+	active, recovering := splitRecovering(open)
+	cards := min(len(active), maxCards)
+	view.Incidents, view.MoreIncidents, view.Recovering = v.incidents(active[:cards]), v.incidents(active[cards:]), v.incidents(recovering)
 	recent, err := s.findIncidents(ctx, alerting.IncidentQuery{State: alerting.Resolved, Limit: maxRecent})
 	if err != nil {
 		return err
@@ -130,15 +130,15 @@ func (s *Server) addIncidents(ctx context.Context, view *overviewView, v viewCon
 }
 
 // splitRecovering separates active incidents from recovering ones.
-func splitRecovering(open []alerting.Incident) (holding, quiet []alerting.Incident) {
+func splitRecovering(open []alerting.Incident) (active, recovering []alerting.Incident) {
 	for _, i := range open {
 		if i.Active() {
-			holding = append(holding, i)
+			active = append(active, i)
 		} else {
-			quiet = append(quiet, i)
+			recovering = append(recovering, i)
 		}
 	}
-	return holding, quiet
+	return active, recovering
 }
 
 // open returns the unresolved incidents of a cluster, or of all clusters for "".
@@ -186,13 +186,13 @@ func (v viewContext) headline(snapshots []Snapshot) (tone, string) {
 
 // since returns the start of the headline's state: of the first cluster with the tone, or, if
 // all are healthy, of the last recovery. Zero: unknown.
-func since(snapshots []Snapshot, m tone) (since time.Time) {
+func since(snapshots []Snapshot, t tone) (since time.Time) {
 	for _, s := range snapshots {
 		switch {
-		case toneOfVerdict(s.Report.Verdict) != m:
+		case toneOfVerdict(s.Report.Verdict) != t:
 		case s.Since.IsZero():
 			return time.Time{}
-		case since.IsZero(), m == toneOK && s.Since.After(since), m != toneOK && s.Since.Before(since):
+		case since.IsZero(), t == toneOK && s.Since.After(since), t != toneOK && s.Since.Before(since):
 			since = s.Since
 		}
 	}

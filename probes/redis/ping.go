@@ -122,12 +122,10 @@ func explain(err error, g *guard, password bool) error {
 		return err
 	}
 	word, _, _ := strings.Cut(text, " ")
-	switch {
-	case word == "NOAUTH" && !password, word == "NOPERM":
+	if word == "NOAUTH" && !password || word == "NOPERM" {
 		return nil
-	default:
-		return readlimit.AnswerError{Message: text, Remedy: remedy(text, word)}
 	}
+	return readlimit.AnswerError{Message: text, Remedy: remedy(text, word)}
 }
 
 // remedies are the remedies by the first word of an answer.

@@ -178,13 +178,12 @@ func incident() alerting.Incident {
 		},
 		Affected: checks.Affected{Share: 0.32, Of: 25},
 	}
-	i := alerting.Incident{
+	return alerting.Incident{
 		ID: "20260301T120000-5f2c", Cluster: "shop", Clusters: []string{"shop"}, State: alerting.Firing, Severity: checks.Critical,
 		Cause: cause, Started: Start, Fired: Start.Add(time.Second),
 		Findings: []alerting.Member{member(cause, 0), member(paused("node1"), 0), member(paused("node2"), time.Second)},
+		Notified: []alerting.Notified{{Receiver: Receiver, Notifications: 1}},
 	}
-	i.Notified = []alerting.Notified{{Receiver: Receiver, Notifications: 1}}
-	return i
 }
 
 func paused(node string) checks.Finding {
