@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"stickwatch/internal/demo"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -134,9 +135,7 @@ func TestServeWithBlockedLog(t *testing.T) {
 	stderr := fullPipe(t)
 	cmd, _ := startServe(t, stderr)
 	cmd.Process.Signal(syscall.SIGTERM)
-	if got := exitOf(t, cmd); got != exitOK {
-		t.Errorf("got status %d after SIGTERM, want %d", got, exitOK)
-	}
+	expect.Equal(t, "status after SIGTERM", exitOK, exitOf(t, cmd))
 }
 
 // TestServeWithoutLogReader: the daemon survives a closed standard error and counts the
@@ -152,9 +151,7 @@ func TestServeWithoutLogReader(t *testing.T) {
 		t.Error("no line of the log was counted as dropped")
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
-	if got := exitOf(t, cmd); got != exitOK {
-		t.Errorf("got status %d after SIGTERM, want %d", got, exitOK)
-	}
+	expect.Equal(t, "status after SIGTERM", exitOK, exitOf(t, cmd))
 }
 
 // watchDemo returns a watch of the demo that is not started.

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stickwatch/internal/config"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -132,9 +133,7 @@ func TestDescribe(t *testing.T) {
 			if got := describe(tt.err); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
-			if got := statusOf(tt.err); got != tt.status {
-				t.Errorf("got status %d, want %d", got, tt.status)
-			}
+			expect.Equal(t, "status", tt.status, statusOf(tt.err))
 		})
 	}
 }
@@ -144,8 +143,6 @@ func TestNearest(t *testing.T) {
 	for word, want := range map[string]string{
 		"nodes": "node", "Node": "node", "ballancer": "balancer", "client-ip": "client-ip-header", "port": "", "": "",
 	} {
-		if got := nearest(word, known); got != want {
-			t.Errorf("%q: got %q, want %q", word, got, want)
-		}
+		expect.Equal(t, word, want, nearest(word, known))
 	}
 }

@@ -54,8 +54,6 @@ func TestRetryInterrupted(t *testing.T) {
 		defer cancel()
 		tries := 0
 		retry(ctx, time.Hour, time.Minute, func() bool { tries++; return false }, func() {})
-		if tries != 2 {
-			t.Errorf("got %d tries in 90 s, want 2", tries)
-		}
+		expect.Equal(t, "tries in 90 s", 2, tries)
 	})
 }

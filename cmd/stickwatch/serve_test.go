@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"stickwatch/internal/demo"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -38,9 +39,7 @@ func TestServeWithDamagedHistory(t *testing.T) {
 	stop := func(cmd interface{ Signal(os.Signal) error }, wait func() int) {
 		t.Helper()
 		cmd.Signal(syscall.SIGTERM)
-		if got := wait(); got != exitOK {
-			t.Errorf("got status %d", got)
-		}
+		expect.Equal(t, "status", exitOK, wait())
 	}
 	first := serveWith(t, file, url, log)
 	stop(first.Process, func() int { return exitOf(t, first) })
@@ -168,9 +167,7 @@ func TestServiceManager(t *testing.T) {
 	want("WATCHDOG=1")
 	cmd.Process.Signal(syscall.SIGTERM)
 	want("STOPPING=1")
-	if got := exitOf(t, cmd); got != exitOK {
-		t.Errorf("got status %d, want %d", got, exitOK)
-	}
+	expect.Equal(t, "status", exitOK, exitOf(t, cmd))
 }
 
 // TestClientsLeaveDescriptorsForProbing: more clients than descriptors do not keep the daemon
@@ -212,9 +209,7 @@ func TestClientsLeaveDescriptorsForProbing(t *testing.T) {
 		}
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
-	if got := exitOf(t, cmd); got != exitOK {
-		t.Errorf("got status %d", got)
-	}
+	expect.Equal(t, "status", exitOK, exitOf(t, cmd))
 	text, err := os.ReadFile(log.Name())
 	must.Succeed(t, err)
 	if regexp.MustCompile(`cannot probe|too many open files|critical`).Match(text) {
@@ -253,12 +248,8 @@ func TestDemoPrintsLink(t *testing.T) {
 	res, err := browser.Get(link)
 	must.Succeed(t, err)
 	res.Body.Close()
-	if got := add(browser); got != http.StatusCreated {
-		t.Errorf("got status %d after the link, want %d", got, http.StatusCreated)
-	}
-	if got := add(http.Client{}); got != http.StatusForbidden {
-		t.Errorf("got status %d without it, want %d", got, http.StatusForbidden)
-	}
+	expect.Equal(t, "status after the link", http.StatusCreated, add(browser))
+	expect.Equal(t, "status without it", http.StatusForbidden, add(http.Client{}))
 }
 
 // TestDemoConfigurationStays: a reload during a fault does not list the node that the fault adds.
@@ -270,7 +261,5 @@ func TestDemoConfigurationStays(t *testing.T) {
 	must.Succeed(t, cluster.Break("unknown-node"))
 	cfg, err := read()
 	must.Succeed(t, err)
-	if n := len(cfg.Clusters[0].Nodes); n != 3 {
-		t.Errorf("got %d nodes, want 3", n)
-	}
+	expect.Equal(t, "nodes", 3, len(cfg.Clusters[0].Nodes))
 }

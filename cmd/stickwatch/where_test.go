@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/internal/phrase"
 	"stickwatch/internal/render"
@@ -124,12 +125,8 @@ func TestExitStatus(t *testing.T) {
 		{"a doubtful cluster's own finding", []checks.Report{report(checks.Inconclusive, checks.Critical)}, checks.Critical, 1, checks.Inconclusive},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := exitStatus(tt.reports, tt.failOn); got != tt.status {
-				t.Errorf("exit status: got %d, want %d", got, tt.status)
-			}
-			if got := (render.Results{Clusters: tt.reports}).Verdict(); got != tt.worst {
-				t.Errorf("worst verdict: got %s, want %s", got, tt.worst)
-			}
+			expect.Equal(t, "exit status", tt.status, exitStatus(tt.reports, tt.failOn))
+			expect.Equal(t, "worst verdict", tt.worst, (render.Results{Clusters: tt.reports}).Verdict())
 		})
 	}
 }

@@ -90,9 +90,7 @@ func TestClientCertificate(t *testing.T) {
 	const pair = "{client_cert_file: cert.pem, client_key_file: key.pem}"
 	c, err := parseRequest(dir, "https", pair)
 	must.Succeed(t, err)
-	if n := len(c.Clusters[0].TLS.Certificates); n != 1 {
-		t.Errorf("got %d certificates, want 1", n)
-	}
+	expect.Equal(t, "certificates", 1, len(c.Clusters[0].TLS.Certificates))
 	for name, tc := range map[string]struct{ scheme, request, want string }{
 		"no https":    {"http", pair, "no address of the cluster begins with https://"},
 		"mixed up":    {"https", "{client_cert_file: key.pem, client_key_file: cert.pem}", "expected a certificate and its key in PEM"},

@@ -84,12 +84,8 @@ clusters:
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			now := mustParse(t, strings.Replace(file, tc.from, tc.to, 1))
-			if got := now.SameCluster("shop", old); got != tc.shop {
-				t.Errorf("shop: got %t, want %t", got, tc.shop)
-			}
-			if got := now.SameCluster("portal", old); got != tc.portal {
-				t.Errorf("portal: got %t, want %t", got, tc.portal)
-			}
+			expect.Equal(t, "shop", tc.shop, now.SameCluster("shop", old))
+			expect.Equal(t, "portal", tc.portal, now.SameCluster("portal", old))
 		})
 	}
 }

@@ -318,9 +318,7 @@ func TestFileWinsOverProfile(t *testing.T) {
 		Path: "/app/index.jsp", Policy: probes.PolicySticky, Cookie: "JSESSIONID", Write: "/app/index.jsp?key1={value}",
 	}
 	expect.Equal(t, "result", want, c.Clusters[0].Session, compare)
-	if c.Clusters[0].Balancer.MaxFails != 0 {
-		t.Errorf("got max_fails %d, want 0", c.Clusters[0].Balancer.MaxFails)
-	}
+	expect.Equal(t, "max_fails", 0, c.Clusters[0].Balancer.MaxFails)
 }
 
 // TestCounterDisabled checks that write: "" disables the counter of a profile.

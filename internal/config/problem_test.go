@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -223,8 +224,6 @@ func TestKeyFile(t *testing.T) {
 		for _, key := range cfg.Fleet.Keys {
 			keys = append(keys, key.Reveal())
 		}
-		if got := strings.Join(keys, " "); got != tt.want {
-			t.Errorf("%s: got %q, want %q", name, got, tt.want)
-		}
+		expect.Equal(t, name, tt.want, strings.Join(keys, " "))
 	}
 }

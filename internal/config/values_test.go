@@ -19,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v4"
 	"pgregory.net/rapid"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/internal/wire"
 )
@@ -42,9 +43,7 @@ func TestSecretIsRedacted(t *testing.T) {
 			t.Errorf("the secret is in %s", text)
 		}
 	}
-	if got := string(asJSON); got != `{"Token":"***"}` {
-		t.Errorf("got JSON %s", got)
-	}
+	expect.Equal(t, "JSON", `{"Token":"***"}`, string(asJSON))
 	if got := h.Token.Reveal(); got != "hunter2" {
 		t.Errorf("Reveal() = %q", got)
 	}

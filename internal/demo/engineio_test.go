@@ -155,9 +155,7 @@ func TestEngineIOUpgrade(t *testing.T) {
 	sid := opening(t, v, n.URL())
 	c, _ := dialWebSocket(t, n.Addr(), "&sid="+sid)
 	sendPacket(t, c, "2probe")
-	if got := receivePacket(t, c); got != "3probe" {
-		t.Errorf("probing: got %q, want 3probe", got)
-	}
+	expect.Equal(t, "probing", "3probe", receivePacket(t, c))
 	sendPacket(t, c, "5")
 	sendPacket(t, c, "40")
 	if got := receivePacket(t, c); !strings.HasPrefix(got, `40{"sid":"`) {

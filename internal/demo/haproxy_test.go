@@ -116,9 +116,7 @@ func TestHAProxyKeepsByCookie(t *testing.T) {
 		if tt.act != nil {
 			tt.act()
 		}
-		if got := pass(h, request("127.0.0.1", tt.cookie), now, tt.down...); got != tt.want {
-			t.Errorf("%s: got %q, want %q", tt.what, got, tt.want)
-		}
+		expect.Equal(t, tt.what, tt.want, pass(h, request("127.0.0.1", tt.cookie), now, tt.down...))
 	}
 	if want := []int{0, 0, 0}; !slices.Equal(h.conns, want) {
 		t.Errorf("requests under way: %v, want %v", h.conns, want)
@@ -140,9 +138,7 @@ func TestHAProxyRetries(t *testing.T) {
 		{"a cookie binds until the last try", HAProxyConfig{Cookie: "SRV", Retries: 1, Redispatch: true}, "SRV=node0", "0 1 SRV=node1"},
 	} {
 		h := haproxyOf(2, tt.config)
-		if got := pass(h, request("127.0.0.2", tt.cookie), at(0), 0); got != tt.want {
-			t.Errorf("%s: got %q, want %q", tt.what, got, tt.want)
-		}
+		expect.Equal(t, tt.what, tt.want, pass(h, request("127.0.0.2", tt.cookie), at(0), 0))
 	}
 }
 

@@ -127,9 +127,7 @@ func TestOpenRefuses(t *testing.T) {
 func TestLargeFileIsCheckedInBackground(t *testing.T) {
 	whole := opened(t, func(c *Config) { c.largeFile = 1 })
 	whole.checkInBackground(t.Context())
-	if got := whole.Stats().Damage; got != "" {
-		t.Errorf("got damage %q of a file that is whole", got)
-	}
+	expect.Equal(t, "damage of a file that is whole", "", whole.Stats().Damage)
 	path := filepath.Join(t.TempDir(), "stickwatch.db")
 	damage(t, path)
 	db := opened(t, func(c *Config) { c.Path, c.largeFile = path, 1 })
@@ -179,9 +177,7 @@ func TestMissingFileIsReported(t *testing.T) {
 				must.Succeed(t, db.maintain(t.Context(), testTime))
 			}
 			maintain()
-			if got := db.Stats().Damage; got != "" {
-				t.Errorf("got damage %q of a file that is there", got)
-			}
+			expect.Equal(t, "damage of a file that is there", "", db.Stats().Damage)
 			must.Succeed(t, lose(db.path))
 			maintain()
 			maintain()

@@ -12,6 +12,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -172,13 +173,9 @@ func TestStoredForOthers(t *testing.T) {
 		return strings.Join(text, " ")
 	}
 	must.Succeed(t, put(a, map[string][]byte{"shop": []byte("abc"), "blog": make([]byte, MaxCanaries+1)}))
-	if got := stored(); got != "blog:0 shop:3" {
-		t.Errorf("got canaries %q", got)
-	}
+	expect.Equal(t, "canaries", "blog:0 shop:3", stored())
 	must.Succeed(t, put(a, map[string][]byte{"shop": nil, "wiki": []byte("ab")}))
-	if got := stored(); got != "blog:0 wiki:2" {
-		t.Errorf("got canaries %q", got)
-	}
+	expect.Equal(t, "canaries", "blog:0 wiki:2", stored())
 	a.leases.mu.Lock()
 	a.leases.epochs["wiki"]-- // an older owner
 	a.leases.mu.Unlock()

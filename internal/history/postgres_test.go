@@ -136,9 +136,7 @@ func TestNumbered(t *testing.T) {
 		"SELECT a FROM t WHERE b = ?":      "SELECT a FROM t WHERE b = $1",
 		"VALUES (?, '', ?) RETURNING ?, x": "VALUES ($1, '', $2) RETURNING $3, x",
 	} {
-		if got := numbered(query); got != want {
-			t.Errorf("%s: got %s, want %s", query, got, want)
-		}
+		expect.Equal(t, query, want, numbered(query))
 	}
 }
 
@@ -464,9 +462,7 @@ func TestBackupBlocksNothing(t *testing.T) {
 		return nil
 	}))
 	must.Succeed(t, db.maintain(t.Context(), testTime))
-	if got := rowsOf(t, db)[samples]; got != 3 {
-		t.Errorf("got %d samples after the backup, want 3", got)
-	}
+	expect.Equal(t, "samples after the backup", 3, rowsOf(t, db)[samples])
 }
 
 // TestLostAnswer: if the answer to the commit of a new target is lost, the next batch finds it.

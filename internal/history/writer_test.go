@@ -137,9 +137,7 @@ func TestLockedFileDoesNotBlock(t *testing.T) {
 	if err := db.flush(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if got := rowsOf(t, db)[samples]; got != 1 {
-		t.Errorf("got %d samples, want 1", got)
-	}
+	expect.Equal(t, "samples", 1, rowsOf(t, db)[samples])
 }
 
 // TestTooLate: a sample of a deleted period is dropped.
@@ -160,9 +158,7 @@ func TestSameMillisecond(t *testing.T) {
 	for range 3 {
 		write(t, db, Batch{Samples: slices.Concat(every(node, testTime, time.Second, 2), every(node, testTime, time.Second, 2))})
 	}
-	if got := rowsOf(t, db)[samples]; got != 12 {
-		t.Errorf("got %d samples, want 12", got)
-	}
+	expect.Equal(t, "samples", 12, rowsOf(t, db)[samples])
 	uptimes, err := db.Uptimes(t.Context(), node.Cluster, checks.Span{From: testTime, To: testTime.Add(time.Minute)})
 	if err != nil || len(uptimes) != 1 || uptimes[0].Probes != 12 {
 		t.Errorf("got %+v and error %v, want 12 probes", uptimes, err)
@@ -197,9 +193,7 @@ func TestCloseWritesWhatWaits(t *testing.T) {
 	if err := db.flush(cancelled); err == nil {
 		t.Error("a cancelled context wrote a batch")
 	}
-	if got := db.Stats().Queue; got != 3 {
-		t.Errorf("got %d waiting, want 3", got)
-	}
+	expect.Equal(t, "samples that wait", 3, db.Stats().Queue)
 }
 
 func TestCollector(t *testing.T) {

@@ -117,9 +117,7 @@ func TestAsk(t *testing.T) {
 			})
 			s.Ask(t.Context())
 			got := clusterOf(t, s)
-			if got.Profile != a.profile {
-				t.Errorf("got profile %q, want %q", got.Profile, a.profile)
-			}
+			expect.Equal(t, "profile", a.profile, got.Profile)
 			path := ""
 			if got.Session != nil {
 				path = got.Session.Path
@@ -155,9 +153,7 @@ func TestAskWithNodesDown(t *testing.T) {
 		Nodes:    []string{"node1=" + down.URL, "node2=" + broken.URL, "node3=" + well.URL},
 	})
 	s.Ask(t.Context())
-	if got := clusterOf(t, s).Profile; got != "ebridge" {
-		t.Errorf("got profile %q, want ebridge", got)
-	}
+	expect.Equal(t, "profile", "ebridge", clusterOf(t, s).Profile)
 	name, noAnswer := strings.TrimPrefix(well.URL, "http://"), strings.TrimPrefix(down.URL, "http://")
 	want := []string{
 		name + ": the balancer's address " + down.URL + " does not answer from here: dial tcp " + noAnswer + ": connect: connection refused",
@@ -176,9 +172,7 @@ func TestAskWithAProfile(t *testing.T) {
 	defer node.Close()
 	s := flagged(t, config.Flags{Balancer: []string{node.URL}, Nodes: []string{"a=" + node.URL}, Profile: "tomcat", Method: "ip_hash"})
 	s.Ask(t.Context())
-	if got := clusterOf(t, s).Profile; got != "tomcat" {
-		t.Errorf("got profile %q, want tomcat", got)
-	}
+	expect.Equal(t, "profile", "tomcat", clusterOf(t, s).Profile)
 	if got := s.Guesses(phrase.Reader{}); len(got) != 1 || !strings.Contains(got[0], "although the nodes look like ebridge") {
 		t.Errorf("got guesses %q, want a doubt", got)
 	}

@@ -120,9 +120,7 @@ func TestValidAddress(t *testing.T) {
 		"::1": false, "[::1": false, "::1]": false, "[10.0.0.1]:80": false, "[10.1]0.10.12:8009]:80": false, "[fe80::1%25eth0]": false,
 		"a b": false, "a/b": false, "user@host": false, "$host": false, "*": false, "*:80": false, "-a": false,
 	} {
-		if got := validAddress(text); got != want {
-			t.Errorf("%q: got %v, want %v", text, got, want)
-		}
+		expect.Equal(t, text, want, validAddress(text))
 	}
 }
 

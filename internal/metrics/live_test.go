@@ -18,6 +18,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
@@ -64,9 +65,7 @@ func TestForget(t *testing.T) {
 			t.Errorf("counter %s would be saved", name)
 		}
 	}
-	if got := l.limiter.limit("shop", "target", "node1"); got != "node1" {
-		t.Errorf("got %q in a cluster that is new again", got)
-	}
+	expect.Equal(t, "name in a cluster that is new again", "node1", l.limiter.limit("shop", "target", "node1"))
 }
 
 func TestReloaded(t *testing.T) {
@@ -83,9 +82,7 @@ func TestReloaded(t *testing.T) {
 func TestIncidents(t *testing.T) {
 	l := fixture()
 	l.Incidents(nil)
-	if n := testutil.CollectAndCount(l.incidents); n != 0 {
-		t.Errorf("got %d open incidents, want none", n)
-	}
+	expect.Equal(t, "open incidents", 0, testutil.CollectAndCount(l.incidents))
 	l.Incident("shop", "unheard_of")
 	if got := l.Counters()[`["stickwatch_incidents_total","shop","other"]`]; got != 1 {
 		t.Errorf("got %v incidents with another code, want 1", got)
@@ -95,13 +92,9 @@ func TestIncidents(t *testing.T) {
 // TestDeployments: ended and removed deployments have no series.
 func TestDeployments(t *testing.T) {
 	l := fixture()
-	if n := testutil.CollectAndCount(l.deployments); n != 1 {
-		t.Errorf("got %d deployments that go on, want 1", n)
-	}
+	expect.Equal(t, "deployments that go on", 1, testutil.CollectAndCount(l.deployments))
 	l.Deployments(nil)
-	if n := testutil.CollectAndCount(l.deployments); n != 0 {
-		t.Errorf("got %d deployments that go on, want none", n)
-	}
+	expect.Equal(t, "deployments that go on", 0, testutil.CollectAndCount(l.deployments))
 }
 
 // TestHandler: the default is the text format; protocol buffers contain native histograms.

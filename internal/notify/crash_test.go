@@ -116,9 +116,7 @@ func TestFind(t *testing.T) {
 					t.Errorf("posted %d times, and %s; want %d times, and arrived", got, outbox.Entry(n.ID).State, tt.posted)
 				}
 				expect.Equal(t, "results", tt.results, b.results)
-				if got := outbox.Entry(n.ID).Ref.Thread; got != "thread of 1" {
-					t.Errorf("got thread %q", got)
-				}
+				expect.Equal(t, "thread", "thread of 1", outbox.Entry(n.ID).Ref.Thread)
 			})
 		})
 	}

@@ -229,9 +229,7 @@ func TestReceiversAreIndependent(t *testing.T) {
 		}
 		open(t, outbox, ops, map[string]alerting.Notifier{"pager": pager})
 		synctest.Wait()
-		if got := len(pager.ids()); got != 10 {
-			t.Errorf("got %d notifications for the receiver that answers, want 10", got)
-		}
+		expect.Equal(t, "notifications for the receiver that answers", 10, len(pager.ids()))
 	})
 }
 

@@ -290,9 +290,7 @@ func TestHangingDisk(t *testing.T) {
 			o.wantClaim(t, stuckAfter-time.Second, "")
 			o.wantClaim(t, stuck, o.fired.ID)
 			must.Succeed(t, tt.outcome(o))
-			if got := o.Undelivered(); got != 0 {
-				t.Errorf("got %d notifications that wait, want none", got)
-			}
+			expect.Equal(t, "notifications that wait", 0, o.Undelivered())
 			endWrite()
 			o.config.Store = o.db
 			o.unblockDisk(t)

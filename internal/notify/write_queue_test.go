@@ -57,9 +57,7 @@ func TestFullQueue(t *testing.T) {
 	if got := len(q.unwritten.Notifications); got != maxUnwritten || q.unwritten.Notifications[0].ID != "more0/ops/1" {
 		t.Errorf("got %d notifications from %q on", got, q.unwritten.Notifications[0].ID)
 	}
-	if dead != 3 {
-		t.Errorf("got %d notifications counted as dead, want 3", dead)
-	}
+	expect.Equal(t, "notifications counted as dead", 3, dead)
 }
 
 func writeSetWith(notifications ...alerting.Notification) history.WriteSet {

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/panics"
 )
 
@@ -131,9 +132,7 @@ func TestKeep(t *testing.T) {
 				explode()
 			}
 		})
-		if runs != 3 {
-			t.Errorf("got %d runs, want 3", runs)
-		}
+		expect.Equal(t, "runs", 3, runs)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		panics.Keep(ctx, panics.History, func() { runs++; explode() })

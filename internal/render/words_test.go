@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -47,13 +48,9 @@ func TestTrace(t *testing.T) {
 	} {
 		p := &report{}
 		p.addCanary("client", tt.answers)
-		if got := join(formatter{}.traceSpans(p.Session.Canaries[0])); got != tt.want {
-			t.Errorf("%s: got %q, want %q", tt.answers, got, tt.want)
-		}
+		expect.Equal(t, tt.answers, tt.want, join(formatter{}.traceSpans(p.Session.Canaries[0])))
 	}
-	if got := join(formatter{}.traceSpans(checks.CanaryTrace{})); got != "? no answer" {
-		t.Errorf("no steps: got %q", got)
-	}
+	expect.Equal(t, "no steps", "? no answer", join(formatter{}.traceSpans(checks.CanaryTrace{})))
 }
 
 func TestSessionAnswers(t *testing.T) {

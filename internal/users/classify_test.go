@@ -151,7 +151,5 @@ func TestHarms(t *testing.T) {
 		{at(60), at(60), []int{3}, []string{""}, Totals{WrongPage: 1}},
 	}
 	expect.Equal(t, "harms", want, got)
-	if got := len(l.Between(at(12), at(16))); got != 2 {
-		t.Errorf("got %d requests between, want 2", got)
-	}
+	expect.Equal(t, "requests in the span", 2, len(l.Between(at(12), at(16))))
 }

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes/internal/readlimit/readlimittest"
 	"stickwatch/probes/internal/tcptest"
@@ -86,9 +87,7 @@ func TestSoundGreeting(t *testing.T) {
 		"error":            {"\xff\x10\x04Too many connections", true},
 		"error cut":        {"\xff\x10", false},
 	} {
-		if got := validGreeting([]byte(tc.body)); got != tc.want {
-			t.Errorf("%s: got %t, want %t", name, got, tc.want)
-		}
+		expect.Equal(t, name, tc.want, validGreeting([]byte(tc.body)))
 	}
 }
 
@@ -114,9 +113,7 @@ func TestSoundReply(t *testing.T) {
 		"elliptic key":        {"\x01" + ellipticKey(t), false},
 		"rows":                {"\x02rows", false},
 	} {
-		if got := validReply([]byte(tc.body)); got != tc.want {
-			t.Errorf("%s: got %t, want %t", name, got, tc.want)
-		}
+		expect.Equal(t, name, tc.want, validReply([]byte(tc.body)))
 	}
 }
 

@@ -109,8 +109,6 @@ func TestKeepPassword(t *testing.T) {
 		config, err := pgconn.ParseConfig("postgres://watch:pa55@db.test/shop" + query)
 		must.Succeed(t, err)
 		withholdPassword(config)
-		if config.RequireAuth != want {
-			t.Errorf("%q: got %q, want %q", query, config.RequireAuth, want)
-		}
+		expect.Equal(t, query, want, config.RequireAuth)
 	}
 }

@@ -153,8 +153,6 @@ func TestAddress(t *testing.T) {
 		"test://10.0.0.5": "10.0.0.5:11211",
 		"test://[::1]:1":  "[::1]:1",
 	} {
-		if got := readlimit.Address(must.URL(raw), "11211"); got != want {
-			t.Errorf("%s: got %s, want %s", raw, got, want)
-		}
+		expect.Equal(t, raw, want, readlimit.Address(must.URL(raw), "11211"))
 	}
 }
