@@ -92,9 +92,7 @@ func TestLossSeenOnce(t *testing.T) {
 		"again":                         {nil, again, notTouched},
 		"once, at a node that is named": {[]string{"node1", "node2"}, lost, notTouched},
 	} {
-		if got := (Deployment{From: noon, Nodes: tt.nodes}).explains(at, tt.finding); got != tt.want {
-			t.Errorf("%s: got %s, want %s", name, got, tt.want)
-		}
+		expect.Equal(t, name, tt.want, (Deployment{From: noon, Nodes: tt.nodes}).explains(at, tt.finding))
 	}
 }
 
@@ -103,9 +101,7 @@ func TestExplainsAnnounced(t *testing.T) {
 	d := Deployment{From: noon, Nodes: []string{"node1"}, Touched: []string{"node2"}}
 	for node, want := range map[string]holdBack{"node1": holdTouchedNode, "node2": notTouched} {
 		f := checks.Finding{Code: checks.NodeDown, Node: node, Nodes: []string{node}}
-		if got := d.explains(noon, checks.ActiveFinding{Finding: f, Since: noon}); got != want {
-			t.Errorf("%s: got %s, want %s", node, got, want)
-		}
+		expect.Equal(t, node, want, d.explains(noon, checks.ActiveFinding{Finding: f, Since: noon}))
 	}
 }
 

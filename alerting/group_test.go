@@ -327,9 +327,7 @@ func TestCostHidesNothing(t *testing.T) {
 					}
 				}
 			}
-			if fired != tt.want {
-				t.Errorf("got %d incidents fired, want %d", fired, tt.want)
-			}
+			expect.Equal(t, "incidents fired", tt.want, fired)
 		})
 	}
 }

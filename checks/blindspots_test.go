@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -115,8 +116,6 @@ func TestAnotherPageDirectly(t *testing.T) {
 			r.Nodes[i].Session = &ex
 		}
 		got := slices.ContainsFunc(checks.Judge(r.Round).Findings, func(f checks.Finding) bool { return f.Key() == "blind_spot/direct" })
-		if got != c.want {
-			t.Errorf("%s: got %v", name, got)
-		}
+		expect.Equal(t, name, c.want, got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -45,9 +46,7 @@ func TestArithmeticAtItsEdges(t *testing.T) {
 		{"less than none", 0.5, -1, 1},
 		{"nearly certain", 0.5, 1 - 1e-12, 40},
 	} {
-		if got := checks.FollowUps(tc.share, tc.confidence); got != tc.want {
-			t.Errorf("%s: got %d, want %d", tc.name, got, tc.want)
-		}
+		expect.Equal(t, tc.name, tc.want, checks.FollowUps(tc.share, tc.confidence))
 	}
 	for _, confidence := range []float64{1, 2, math.Inf(1), math.NaN()} {
 		if got := checks.FollowUps(0.5, confidence); got <= checks.MaxNewClients {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -205,9 +206,7 @@ func TestFailingByTheLog(t *testing.T) {
 					}
 				}
 			}
-			if found != tc.found {
-				t.Errorf("found: got %v, want %v", found, tc.found)
-			}
+			expect.Equal(t, "found", tc.found, found)
 		})
 	}
 }

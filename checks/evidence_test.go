@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -122,9 +123,7 @@ func TestBalancerEvidence(t *testing.T) {
 			for _, f := range report.Findings {
 				out = out || (f.Code == checks.NodeEjected && f.Node == "node2")
 			}
-			if out != tc.out {
-				t.Errorf("node_ejected: got %v, want %v", out, tc.out)
-			}
+			expect.Equal(t, "node_ejected", tc.out, out)
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -193,9 +194,7 @@ func TestDeadAndStillTried(t *testing.T) {
 				t.Fatalf("got %q, want %s", lines(report), checks.NodeFailingInRotation)
 			}
 			finding := report.Findings[at]
-			if finding.Remedy.ID != tc.want {
-				t.Errorf("got remedy %q, want %q", finding.Remedy.ID, tc.want)
-			}
+			expect.Equal(t, "remedy", tc.want, finding.Remedy.ID)
 			if why := finding.Summary.Args.Why; (why != nil) != tc.wantWhy {
 				t.Errorf("got reason %v in the summary, want one: %t", why, tc.wantWhy)
 			}

@@ -10,6 +10,7 @@ import (
 	"weak"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -200,9 +201,7 @@ func TestSessionsOfEarlierRounds(t *testing.T) {
 		if got := report.Nodes[2].InRotation; got != checks.No {
 			t.Errorf("node3 in rotation: got %s, want %s: no client met it in this round", got, checks.No)
 		}
-		if got := report.Session.NewClients; got != 200 {
-			t.Errorf("got %d new clients, want 200", got)
-		}
+		expect.Equal(t, "new clients", 200, report.Session.NewClients)
 	})
 }
 

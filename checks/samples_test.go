@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 )
 
 func TestSessionUptime(t *testing.T) {
@@ -36,8 +37,6 @@ func TestSessionUptime(t *testing.T) {
 		"nodes and sessions": {sessions, false},
 		"nodes unprobed":     {[]checks.Uptime{up(checks.TargetNode, "node1", 0, 0, 0)}, false},
 	} {
-		if got := checks.SessionsUnrecorded(tt.all); got != tt.want {
-			t.Errorf("%s: got %t, want %t", name, got, tt.want)
-		}
+		expect.Equal(t, name, tt.want, checks.SessionsUnrecorded(tt.all))
 	}
 }

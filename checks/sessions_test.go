@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/probes"
 )
 
@@ -812,9 +813,7 @@ func TestLostAtAge(t *testing.T) {
 					}
 				}
 			}
-			if got != tt.want {
-				t.Errorf("got age %s, want %s", got, tt.want)
-			}
+			expect.Equal(t, "age", tt.want, got)
 		})
 	}
 }

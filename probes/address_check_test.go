@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"testing"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -144,9 +145,7 @@ func TestLeadsToOtherFamily(t *testing.T) {
 		{"by the address in a header", Balancer{Method: MethodIPHash, ClientIPHeader: "X-Client"}, true},
 		{"by a cookie", Balancer{Method: MethodCookie}, true},
 	} {
-		if got := c.balancer.Leads(v4, v6); got != c.want {
-			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
-		}
+		expect.Equal(t, c.name, c.want, c.balancer.Leads(v4, v6))
 		if !c.balancer.Leads(v6, v6) {
 			t.Errorf("%s: a client of IPv6 is not led to IPv6", c.name)
 		}

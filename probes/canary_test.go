@@ -72,16 +72,12 @@ func TestFollowUpsAreIndependent(t *testing.T) {
 	s.sessions = nil
 	s.mu.Unlock()
 	canary.Follow(t.Context())
-	if got := lastOutcome(canary); got != SessionLost {
-		t.Errorf("forgotten: got %q, want %q", got, SessionLost)
-	}
+	expect.Equal(t, "forgotten", SessionLost, lastOutcome(canary))
 	s.mu.Lock()
 	s.sessions = forgotten
 	s.mu.Unlock()
 	canary.Follow(t.Context())
-	if got := lastOutcome(canary); got != SessionKept {
-		t.Errorf("remembered: got %q, want %q", got, SessionKept)
-	}
+	expect.Equal(t, "remembered", SessionKept, lastOutcome(canary))
 }
 
 func TestCheckFailover(t *testing.T) {
@@ -121,9 +117,7 @@ func TestCheckFailoverKeepsSession(t *testing.T) {
 	}
 	expect.Equal(t, "outcomes", []SessionOutcome{SessionLost, SessionUnknown, SessionUnknown}, got)
 	canary.Follow(t.Context())
-	if got := lastOutcome(canary); got != SessionKept {
-		t.Errorf("afterwards: got %q, want %q", got, SessionKept)
-	}
+	expect.Equal(t, "afterwards", SessionKept, lastOutcome(canary))
 }
 
 // TestCheckFailoverOfBoundSessions: nodes that delete a session which is presented directly say
@@ -262,9 +256,7 @@ func TestKeyReachesTheBalancer(t *testing.T) {
 	canary := NewCanary(cluster, Resolve(t.Context(), cluster)[0], "10.0.1.1", "tomcat1", 0)
 	canary.Open(t.Context())
 	canary.Follow(t.Context())
-	if got := strings.Join(keys, " "); got != "10.0.1.1 10.0.1.1" {
-		t.Errorf("got keys %q", got)
-	}
+	expect.Equal(t, "keys", "10.0.1.1 10.0.1.1", strings.Join(keys, " "))
 	if w := canary.Trace(); w.Client != "10.0.1.1" || w.TargetNode != "tomcat1" {
 		t.Errorf("got client %q, expected %q", w.Client, w.TargetNode)
 	}
@@ -306,9 +298,7 @@ func TestStartNextRound(t *testing.T) {
 		t.Errorf("got %d steps, carried %v, session %q", len(w.Steps), w.Continued, w.First().Session)
 	}
 	canary.Return(t.Context())
-	if got := lastOutcome(canary); got != SessionKept {
-		t.Errorf("in the next round: got %q, want %q", got, SessionKept)
-	}
+	expect.Equal(t, "in the next round", SessionKept, lastOutcome(canary))
 
 	s.forget()
 	canary.Return(t.Context())
@@ -358,9 +348,7 @@ func TestErrorPageWith200(t *testing.T) {
 	}
 	broken.Store(false)
 	canary.Return(t.Context())
-	if got := lastOutcome(canary); got != SessionKept {
-		t.Errorf("afterwards: got %q, want %q", got, SessionKept)
-	}
+	expect.Equal(t, "afterwards", SessionKept, lastOutcome(canary))
 }
 
 // TestOwnerOfAValue: a value that another node stored is not missed at the owner.

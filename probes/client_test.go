@@ -64,9 +64,7 @@ func TestHostPort(t *testing.T) {
 	for host, want := range map[string]string{
 		"LB": "lb:443", "lb:8443": "lb:8443", "[::1]": "[::1]:443", "[::1]:80": "[::1]:80", "127.0.0.1": "127.0.0.1:443",
 	} {
-		if got := hostPort("https", host); got != want {
-			t.Errorf("%s: got %s, want %s", host, got, want)
-		}
+		expect.Equal(t, host, want, hostPort("https", host))
 	}
 }
 
@@ -74,9 +72,7 @@ func TestHostname(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "lb": "lb", "lb:8443": "lb", "[::1]": "::1", "[::1]:443": "::1", "[fe80::1%eth0]:443": "fe80::1", "10.0.0.1:80": "10.0.0.1",
 	} {
-		if got := hostname(text); got != want {
-			t.Errorf("%q: got %q, want %q", text, got, want)
-		}
+		expect.Equal(t, text, want, hostname(text))
 	}
 }
 

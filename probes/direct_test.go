@@ -126,9 +126,7 @@ func TestDirectRefused(t *testing.T) {
 	obs := Direct(t.Context(), cluster, Node{ID: "n", URL: closed(t)})
 	for _, ex := range []Exchange{obs.Primary, *obs.Session, obs.Pages[0]} {
 		checkPresentable(t, ex)
-		if ex.Failure != FailureRefused {
-			t.Errorf("%s: got %q, want %q", ex.Path, ex.Failure, FailureRefused)
-		}
+		expect.Equal(t, ex.Path, FailureRefused, ex.Failure)
 	}
 	if obs.Status != nil || obs.Clock.Samples != 0 || obs.Version != "" || obs.Label != "" {
 		t.Errorf("got %+v, want nothing known", obs)

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unsafe"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -65,9 +66,7 @@ func TestContinueCanary(t *testing.T) {
 // not continued: its next request would seem to have lost the session.
 func TestContinueCookies(t *testing.T) {
 	cluster, canary := withCookieOfAMinute(t)
-	if got := len(continued(t, cluster, canary, 30*time.Second).jar.all()); got != 1 {
-		t.Errorf("after 30 s: got %d cookies, want 1", got)
-	}
+	expect.Equal(t, "after 30 s: cookies", 1, len(continued(t, cluster, canary, 30*time.Second).jar.all()))
 	if _, err := ContinueCanary(cluster, canary.State(), time.Now().Add(-90*time.Second)); !errors.Is(err, ErrSpent) {
 		t.Errorf("after 90 s: got %v", err)
 	}

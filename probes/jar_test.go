@@ -113,9 +113,7 @@ func TestJarIsBounded(t *testing.T) {
 		jar.Set(u, []*http.Cookie{cookie(fmt.Sprint("flood", i), "x")})
 	}
 	jar.Set(u, []*http.Cookie{cookie("sid", "2")})
-	if got := len(jar.Cookies(u)); got != maxCookies {
-		t.Errorf("got %d cookies, want %d", got, maxCookies)
-	}
+	expect.Equal(t, "cookies", maxCookies, len(jar.Cookies(u)))
 	got := sent(jar, u)
 	if !strings.HasPrefix(got, "sid=2; ") || strings.Contains(got, "huge") {
 		t.Errorf("got %.60q, want the session's cookie renewed and the huge one refused", got)
@@ -168,9 +166,7 @@ func TestRejected(t *testing.T) {
 			ex := keep(t, tt.scheme+"://shop.example", &Session{Path: "/cluster/test?x=1"}, tt.set)
 			got := ""
 			for _, r := range ex.Rejected {
-				if r.Name != same {
-					t.Errorf("got %q rejected, want %q", r.Name, same)
-				}
+				expect.Equal(t, "rejected", same, r.Name)
 				got = rejection(r)
 			}
 			expect.Equal(t, "rejected because", tt.want, got)
@@ -186,9 +182,7 @@ func TestReplaced(t *testing.T) {
 		for _, r := range ex.Rejected {
 			got = rejection(r)
 		}
-		if got != want {
-			t.Errorf("%s: got %q, want %q", second, got, want)
-		}
+		expect.Equal(t, second, want, got)
 	}
 }
 
@@ -208,9 +202,7 @@ func TestRejectedPrefixes(t *testing.T) {
 		for _, r := range ex.Rejected {
 			got = rejection(r)
 		}
-		if got != want {
-			t.Errorf("%s: got %q, want %q", set, got, want)
-		}
+		expect.Equal(t, set, want, got)
 	}
 }
 

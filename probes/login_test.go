@@ -432,9 +432,7 @@ func TestHostileLoginPage(t *testing.T) {
 			t.Errorf("%.200q: got %d passwords sent, problem %q (%s), want %q", page, sent, s.Problem, s.Fault, want)
 		}
 	}
-	if stolen != "" {
-		t.Errorf("another host got %q", stolen)
-	}
+	expect.Equal(t, "what another host got", "", stolen)
 }
 
 // TestLoginPauses: a wrong password is tried rarely, and a right one often enough.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -117,9 +118,7 @@ func TestLabelsFromCookies(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			u := serve(t, respond(head+"Set-Cookie: "+tt.cookie+"\r\n\r\n"+tt.body))
 			ex, _ := fetch(t, Target{URL: u, Timeout: ample}, pageRequest{session: &tt.session})
-			if ex.Label != tt.want {
-				t.Errorf("got label %q, want %q", ex.Label, tt.want)
-			}
+			expect.Equal(t, "label", tt.want, ex.Label)
 		})
 	}
 }

@@ -47,16 +47,12 @@ func TestTraceOutcome(t *testing.T) {
 				{Kind: StepFollow, Counter: tt.counter, Exchange: tt.ex},
 				{Kind: StepWrite, Counter: 1003, Exchange: Exchange{Failure: FailureTimeout}},
 			}}
-			if got := w.SessionOutcome(1); got != tt.want {
-				t.Errorf("trace: got %q, want %q", got, tt.want)
-			}
+			expect.Equal(t, "trace", tt.want, w.SessionOutcome(1))
 			if got := w.SessionOutcome(0) + w.SessionOutcome(2); got != SessionUnknown {
 				t.Errorf("other steps: got %q, want none", got)
 			}
 			c := FailoverCheck{Counter: tt.counter, Base: 1000, Tried: 1003, Session: id, There: tt.ex}
-			if got := c.SessionOutcome(); got != tt.want {
-				t.Errorf("failover check: got %q, want %q", got, tt.want)
-			}
+			expect.Equal(t, "failover check", tt.want, c.SessionOutcome())
 		})
 	}
 }
@@ -100,9 +96,7 @@ func TestStoreThatMoves(t *testing.T) {
 	same := FingerprintOf(id)
 	want := []step{{"n1", "tomcat1", same}, {"n1", "tomcat1", same}, {"n2", "tomcat1", same}, {"n2", "tomcat1", same}}
 	expect.Equal(t, "steps", want, got)
-	if outcome := lastOutcome(canary); outcome != SessionKept {
-		t.Errorf("got outcome %q, want %q", outcome, SessionKept)
-	}
+	expect.Equal(t, "outcome", SessionKept, lastOutcome(canary))
 	checkHidden(t, secretID, canary.Trace())
 }
 
@@ -124,9 +118,7 @@ func TestStore(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			ex, _ := fetch(t, Target{URL: serve(t, respond(tt.answer)), Timeout: ample}, pageRequest{session: tt.session})
-			if ex.Store != tt.want {
-				t.Errorf("got store %q, want %q", ex.Store, tt.want)
-			}
+			expect.Equal(t, "store", tt.want, ex.Store)
 		})
 	}
 }

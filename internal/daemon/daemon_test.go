@@ -73,9 +73,7 @@ func TestReload(t *testing.T) {
 		t.Error("the cluster that is the same has another watcher")
 	}
 	d.untilReady(t)
-	if n := len(d.Snapshots()); n != 2 {
-		t.Errorf("got %d snapshots, want 2", n)
-	}
+	expect.Equal(t, "snapshots", 2, len(d.Snapshots()))
 
 	r.write(r.file("second"))
 	if status, body := d.ask(t, http.MethodPost, "/-/reload", ""); status >= 300 {

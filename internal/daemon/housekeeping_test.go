@@ -71,9 +71,7 @@ func TestHangingPeriodicTask(t *testing.T) {
 		time.Sleep(10*time.Second + time.Millisecond)
 		cancel()
 		<-ended
-		if done != 10 {
-			t.Errorf("got %d runs of the other task in 10 s, want 10", done)
-		}
+		expect.Equal(t, "runs of the other task in 10 s", 10, done)
 	})
 }
 

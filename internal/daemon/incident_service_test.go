@@ -198,9 +198,7 @@ func TestBlockedLog(t *testing.T) {
 	go func() { open <- len(w.open()) }()
 	select {
 	case got := <-open:
-		if got != 1 {
-			t.Errorf("got %d open incidents, want 1", got)
-		}
+		expect.Equal(t, "open incidents", 1, got)
 	case <-time.After(10 * time.Second):
 		t.Error("the incidents are locked while the log is written")
 	}

@@ -15,6 +15,7 @@ import (
 	"stickwatch/alerting"
 	"stickwatch/checks"
 	"stickwatch/internal/config"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/history"
 	"stickwatch/internal/lab"
 	"stickwatch/internal/monitor"
@@ -138,13 +139,9 @@ func TestExternalURLHost(t *testing.T) {
 		defer res.Body.Close()
 		return res.StatusCode
 	}
-	if got := code(); got != http.StatusOK {
-		t.Errorf("got %d by its name", got)
-	}
+	expect.Equal(t, "status by its name", http.StatusOK, code())
 	r.reload(t, d, r.file("shop"))
-	if got := code(); got != http.StatusMisdirectedRequest {
-		t.Errorf("got %d by the name that it had", got)
-	}
+	expect.Equal(t, "status by the name that it had", http.StatusMisdirectedRequest, code())
 }
 
 // TestReloadThatFails: a reload that fails in its last step changes nothing.

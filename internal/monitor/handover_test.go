@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/extract"
@@ -261,9 +262,7 @@ func TestDependsOnAddress(t *testing.T) {
 		"hash of address": {probes.Balancer{Method: probes.MethodHash, HashKey: "$remote_addr"}, probes.PolicySticky, "", true},
 	} {
 		c := &probes.Cluster{Balancer: tt.balancer, Session: &probes.Session{Policy: tt.policy}}
-		if got := dependsOnAddress(c, tt.key); got != tt.want {
-			t.Errorf("%s: got %v, want %v", name, got, tt.want)
-		}
+		expect.Equal(t, name, tt.want, dependsOnAddress(c, tt.key))
 	}
 }
 

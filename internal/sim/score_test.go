@@ -8,6 +8,7 @@ import (
 
 	"stickwatch/alerting"
 	"stickwatch/checks"
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/internal/users"
 
@@ -274,9 +275,7 @@ func TestClientsFailed(t *testing.T) {
 			r := Result{Schedule: s, Began: began, Failures: tt.failures, Notifications: []alerting.Notification{
 				firedNotification(5*time.Minute+10*time.Second, checks.Critical, checks.PageFailing, "node1"),
 			}}
-			if got := r.Score().Count(False); got != tt.want {
-				t.Errorf("got %d critical without harm, want %d", got, tt.want)
-			}
+			expect.Equal(t, "critical without harm", tt.want, r.Score().Count(False))
 		})
 	}
 }

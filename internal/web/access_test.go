@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 	"stickwatch/internal/wire"
 )
@@ -173,9 +174,7 @@ func TestTokens(t *testing.T) {
 	for range 2 * maxTokens {
 		_ = send(s, http.MethodPost, "/-/token", `{"duration": "1h", "bearer": true}`)
 	}
-	if got := len(s.access.tokens.tokens); got != maxTokens {
-		t.Errorf("got %d tokens, want %d", got, maxTokens)
-	}
+	expect.Equal(t, "tokens", maxTokens, len(s.access.tokens.tokens))
 	s.access.file = filepath.Join(t.TempDir(), "web.yml")
 	must.Succeed(t, os.WriteFile(s.access.file, []byte(aUser), 0o600))
 	if got := send(s, http.MethodPost, "/-/token", `{"duration": "1h"}`); got.Code != http.StatusConflict {
@@ -197,9 +196,7 @@ func TestEveryWriteIsGuarded(t *testing.T) {
 		r.RemoteAddr = "10.0.0.7:50000"
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
-		if w.Code != http.StatusForbidden {
-			t.Errorf("%s: got %d", route.pattern, w.Code)
-		}
+		expect.Equal(t, route.pattern, http.StatusForbidden, w.Code)
 	}
 	if guarded < 12 {
 		t.Errorf("got %d routes that make changes, want those of silences, incidents, deployments, probes, reloads and tokens", guarded)
@@ -216,9 +213,7 @@ func TestUsers(t *testing.T) {
 		must.Succeed(t, os.WriteFile(file, []byte(content), 0o600))
 		r := httptest.NewRequest(http.MethodPost, "/-/reload", nil)
 		r.RemoteAddr = "10.0.0.7:50000"
-		if got := (access{file, newTokens(time.Now)}).denial(r) == nil; got != want {
-			t.Errorf("%q: got %t, want %t", content, got, want)
-		}
+		expect.Equal(t, content, want, (access{file, newTokens(time.Now)}).denial(r) == nil)
 	}
 }
 
@@ -286,22 +281,14 @@ func TestAnswerTo(t *testing.T) {
 		s.ServeHTTP(got, askedAt(t, "/metrics", "127.0.0.1:9748", "watch.example"))
 		return got.Code
 	}
-	if got := code(); got != http.StatusMisdirectedRequest {
-		t.Errorf("got %d by a name that nobody gave it", got)
-	}
+	expect.Equal(t, "status by a name that nobody gave it", http.StatusMisdirectedRequest, code())
 	s.SetExternalURL(must.URL("http://watch.example"))
-	if got := code(); got != http.StatusOK {
-		t.Errorf("got %d by the name that it has now", got)
-	}
+	expect.Equal(t, "status by the name that it has now", http.StatusOK, code())
 	s.SetExternalURL(nil)
-	if got := code(); got != http.StatusMisdirectedRequest {
-		t.Errorf("got %d by the name that it had", got)
-	}
+	expect.Equal(t, "status by the name that it had", http.StatusMisdirectedRequest, code())
 	s.access.file = filepath.Join(t.TempDir(), "web.yml")
 	must.Succeed(t, os.WriteFile(s.access.file, []byte(aUser), 0o600))
-	if got := code(); got != http.StatusOK {
-		t.Errorf("got %d with users", got)
-	}
+	expect.Equal(t, "status with users", http.StatusOK, code())
 }
 
 // TestServeChecksHost checks the rule with real connections.

@@ -199,9 +199,7 @@ func TestSilence(t *testing.T) {
 	if diff := cmp.Diff(want, silence); diff != "" || made.Code != http.StatusCreated || len(silence.ID) != 12 {
 		t.Errorf("got status %d, id %q (-want +got):\n%s", made.Code, silence.ID, diff)
 	}
-	if got := made.Header().Get("Location"); got != "/api/v1/silences/"+silence.ID {
-		t.Errorf("got Location %q", got)
-	}
+	expect.Equal(t, "Location", "/api/v1/silences/"+silence.ID, made.Header().Get("Location"))
 	if got := decoded[wireSilences](t, send(s, "GET", "/api/v1/silences", "")).Silences; len(got) != 1 || got[0] != silence {
 		t.Errorf("got %+v", got)
 	}

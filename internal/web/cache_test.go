@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"stickwatch/internal/expect"
 )
 
 func testCache(now *time.Time, limit int) *cache[string, int] {
@@ -96,12 +98,8 @@ func TestHistoryIsReadWhenTheClockIsSetBack(t *testing.T) {
 	getPage(s, "/")
 	now, clock = now.Add(-time.Hour), clock.Add(9*time.Second)
 	getPage(s, "/")
-	if d.latencyReads != 1 {
-		t.Errorf("got %d reads in nine seconds, want 1", d.latencyReads)
-	}
+	expect.Equal(t, "reads in nine seconds", 1, d.latencyReads)
 	clock = clock.Add(time.Second)
 	getPage(s, "/")
-	if d.latencyReads != 2 {
-		t.Errorf("got %d reads in ten seconds, want 2", d.latencyReads)
-	}
+	expect.Equal(t, "reads in ten seconds", 2, d.latencyReads)
 }

@@ -51,9 +51,7 @@ func TestIncidentList(t *testing.T) {
 		}
 		expect.Equal(t, fmt.Sprintf("%q", query), want, got)
 	}
-	if got := getPage(s, "/incidents?code=nothing").Code; got != 400 {
-		t.Errorf("an unknown code: got %d", got)
-	}
+	expect.Equal(t, "an unknown code", 400, getPage(s, "/incidents?code=nothing").Code)
 }
 
 // TestIncidentListReads: the moves of a deployment are counted only if the page shows it.
@@ -104,7 +102,5 @@ func TestPostmortem(t *testing.T) {
 			t.Errorf("%s: got %s:\n%s", language, got.Header().Get("Content-Type"), got.Body)
 		}
 	}
-	if got := getPage(s, "/incidents/nosuch.md").Code; got != 404 {
-		t.Errorf("an unknown incident: got %d", got)
-	}
+	expect.Equal(t, "an unknown incident", 404, getPage(s, "/incidents/nosuch.md").Code)
 }

@@ -285,7 +285,5 @@ func TestNotes(t *testing.T) {
 			t.Errorf("%.20s: got %d, want %d", body, got, status)
 		}
 	}
-	if got := send(s, "POST", "/api/v1/incidents/nosuch/notes", `{"text": "x"}`).Code; got != http.StatusNotFound {
-		t.Errorf("an unknown incident: got %d", got)
-	}
+	expect.Equal(t, "an unknown incident", http.StatusNotFound, send(s, "POST", "/api/v1/incidents/nosuch/notes", `{"text": "x"}`).Code)
 }

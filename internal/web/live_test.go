@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"stickwatch/internal/expect"
 )
 
 // A tap is the client of a stream within a synctest bubble.
@@ -68,18 +70,14 @@ func TestLive(t *testing.T) {
 			t.Errorf("at first got %q, want %q", got, want)
 		}
 		time.Sleep(2*heartbeat + time.Second)
-		if got := browser.read(); got != ":\n\n:\n\n" {
-			t.Errorf("in silence got %q", got)
-		}
+		expect.Equal(t, "in silence", ":\n\n:\n\n", browser.read())
 		l.Publish("shop")
 		if want, got := "id: "+l.Revision()+"\nevent: changed\ndata: [\"shop\"]\n\n", browser.read(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		l.close()
 		l.Publish("shop")
-		if got := browser.read(); got != "" {
-			t.Errorf("after the end got %q", got)
-		}
+		expect.Equal(t, "after the end", "", browser.read())
 	})
 }
 

@@ -70,9 +70,7 @@ func TestPages(t *testing.T) {
 	} {
 		t.Run(test.path, func(t *testing.T) {
 			got := getPage(s, test.path)
-			if got.Code != test.status {
-				t.Errorf("got status %d, want %d", got.Code, test.status)
-			}
+			expect.Equal(t, "status", test.status, got.Code)
 			for _, want := range test.has {
 				if !strings.Contains(got.Body.String(), want) {
 					t.Errorf("it lacks %q", want)

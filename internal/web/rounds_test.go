@@ -121,9 +121,7 @@ func TestRoundContinuesWithoutClients(t *testing.T) {
 		if _, err := r.wait(t.Context(), "shop"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v of a round without end", err)
 		}
-		if e.taken != 1 {
-			t.Errorf("got %d rounds, want 1", e.taken)
-		}
+		expect.Equal(t, "rounds", 1, e.taken)
 	})
 }
 
@@ -213,8 +211,6 @@ func TestScrapeTime(t *testing.T) {
 	} {
 		r, _ := http.NewRequest(http.MethodGet, "/probe", nil)
 		r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", header)
-		if got := scrapeTime(r); got != want {
-			t.Errorf("%q: got %s, want %s", header, got, want)
-		}
+		expect.Equal(t, header, want, scrapeTime(r))
 	}
 }

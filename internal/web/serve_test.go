@@ -15,6 +15,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"stickwatch/internal/expect"
 	"stickwatch/internal/must"
 )
 
@@ -167,9 +168,7 @@ func TestServeAsksForPasswords(t *testing.T) {
 	got, err := http.DefaultClient.Do(r)
 	must.Succeed(t, err)
 	defer got.Body.Close()
-	if got.StatusCode != http.StatusOK {
-		t.Errorf("got %d with the password", got.StatusCode)
-	}
+	expect.Equal(t, "status with the password", http.StatusOK, got.StatusCode)
 }
 
 func TestServeErrors(t *testing.T) {
