@@ -15,7 +15,7 @@ func TestNextRoundKeepsObservations(t *testing.T) {
 	own := []string{
 		"Cluster", "Started", "Duration", "Every", "Past", "Void", // of each round
 		"Confidence", "ExpectVersion", "Ignore", "Source", "Login", "Limited", // from the configuration and its state
-		"OwnerChecks", // the timelines keep what they showed
+		"OwnerChecks", "NodesFirst", // the timelines keep what they showed
 	}
 	last := checks.Round{Cluster: &probes.Cluster{}}
 	fields := reflect.ValueOf(&last).Elem()
