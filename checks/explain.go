@@ -74,6 +74,7 @@ var causes = map[Code][]possibleCause{
 		{PageFailing, sameNode},
 		{NodePaused, sameNode},
 		{SessionFailing, forSessions},
+		{NodeRestarted, failedByRestart},
 	},
 	UnknownNode: {
 		{BalancerRemapped, byAddedServer},
@@ -240,6 +241,11 @@ func followsNode(effect, cause Finding) bool {
 // followsRestart is true of an event that follows a restart so soon that clients may meet its consequences.
 func followsRestart(effect, cause Finding) bool {
 	return followsNode(effect, cause) && effect.When.Sub(cause.When) <= cause.facts.aftermath
+}
+
+// failedByRestart is true of a node that failed clients until its restart, or within the aftermath.
+func failedByRestart(effect, cause Finding) bool {
+	return sameNode(effect, cause) && !cause.When.IsZero() && effect.observed.harm.To.Sub(cause.When) <= cause.facts.aftermath
 }
 
 // followsFailure is true of an ejection that a failure of the node has caused.

@@ -92,6 +92,16 @@ func TestExplain(t *testing.T) {
 			[]string{"node_restarted/node2", "balancer_remapped <- node_restarted/node2", "slow/node2"},
 		},
 		{
+			"a node failed clients when it was restarted",
+			[]Finding{of(NodeFailingInRotation, Critical, "node2"), restarted("node2", 20*time.Second)},
+			[]string{"node_restarted/node2", "node_failing_in_rotation/node2 <- node_restarted/node2"},
+		},
+		{
+			"a node fails clients a minute after its restart",
+			[]Finding{of(NodeFailingInRotation, Critical, "node2"), restarted("node2", time.Minute)},
+			[]string{"node_failing_in_rotation/node2", "node_restarted/node2"},
+		},
+		{
 			"only clients with a session wait for the balancer in vain",
 			[]Finding{{Code: BalancerError, Severity: Critical, Target: lb, facts: facts{onlyWithSession: true}}, on(SessionFailing, Critical, "", "node1")},
 			[]string{"session_failing", "balancer_error/http://shop.example <- session_failing"},
