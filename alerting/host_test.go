@@ -35,8 +35,8 @@ func TestHost(t *testing.T) {
 	const s = time.Second
 	r := newRig(byHost())
 	var got []string
-	see := func(at time.Duration, cluster, stands string) {
-		notifications := r.see(noon.Add(at), cluster, at10(t, stands))
+	see := func(at time.Duration, cluster, active string) {
+		notifications := r.see(noon.Add(at), cluster, at10(t, active))
 		got = append(got, r.lines(notifications)...)
 	}
 	see(0, "shop", down2)

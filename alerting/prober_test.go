@@ -17,8 +17,8 @@ func TestFailuresBeforeAnImpairment(t *testing.T) {
 	const s = time.Second
 	r := newRig(usual())
 	var got []string
-	see := func(at time.Duration, cluster, stands string) {
-		got = append(got, r.lines(r.see(noon.Add(at), cluster, findings(t, stands)))...)
+	see := func(at time.Duration, cluster, active string) {
+		got = append(got, r.lines(r.see(noon.Add(at), cluster, findings(t, active)))...)
 	}
 	see(0, "old", "critical node_down/node3")
 	see(60*s, "shop", "critical node_down/node1")

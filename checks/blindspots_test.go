@@ -7,6 +7,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/expect"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -55,7 +56,7 @@ var blindSpotSpecs = []spec{
 	{
 		name: "not of a backup and of a node that is down, which should get no clients",
 		round: from(oneAddress(func(*probes.Balancer) {}), func(r *round) {
-			r.Cluster.Nodes = append(r.Cluster.Nodes, probes.Node{ID: "node4", URL: parse("http://10.0.0.4:8080"), Backup: true})
+			r.Cluster.Nodes = append(r.Cluster.Nodes, probes.Node{ID: "node4", URL: must.URL("http://10.0.0.4:8080"), Backup: true})
 			r.Nodes = append(r.Nodes, probes.NodeObservation{Node: "node4", Primary: page(testPage, 200)})
 			r.down("node3")
 		}),
@@ -76,7 +77,7 @@ var blindSpotSpecs = []spec{
 	{
 		name: "none: so do its statistics",
 		round: from(func() *round { return hashed(3) }, func(r *round) {
-			r.Every, r.Cluster.Balancer.Evidence.HAProxyStats = 15*time.Second, parse("http://192.0.2.10:8404/;csv")
+			r.Every, r.Cluster.Balancer.Evidence.HAProxyStats = 15*time.Second, must.URL("http://192.0.2.10:8404/;csv")
 		}),
 	},
 	{

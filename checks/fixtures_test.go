@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 	"stickwatch/probes/balance"
 )
@@ -42,10 +43,10 @@ func cluster(n int) *probes.Cluster {
 		Session: &probes.Session{Path: testPage, Policy: probes.PolicySticky},
 		Limits:  probes.DefaultLimits,
 	}
-	c.Balancer = probes.Balancer{URLs: []*url.URL{parse(lbURL)}, Method: probes.MethodCookie, MaxFails: 1, FailTimeout: 10 * time.Second}
+	c.Balancer = probes.Balancer{URLs: []*url.URL{must.URL(lbURL)}, Method: probes.MethodCookie, MaxFails: 1, FailTimeout: 10 * time.Second}
 	for i := range n {
 		c.Nodes = append(c.Nodes, probes.Node{
-			ID: fmt.Sprintf("node%d", i+1), URL: parse(fmt.Sprintf("http://10.0.0.%d:8080", i+1)), Weight: 1,
+			ID: fmt.Sprintf("node%d", i+1), URL: must.URL(fmt.Sprintf("http://10.0.0.%d:8080", i+1)), Weight: 1,
 		})
 	}
 	return c
@@ -192,14 +193,6 @@ func malformed(path string) probes.Exchange {
 
 func cancelled(path string) probes.Exchange {
 	return probes.Exchange{At: began, Path: path, Failure: probes.FailureCancelled, Error: "stickwatch was interrupted"}
-}
-
-func parse(text string) *url.URL {
-	u, err := url.Parse(text)
-	if err != nil {
-		panic(err)
-	}
-	return u
 }
 
 // A spec is a round with all findings that it must have, in order. A finding is

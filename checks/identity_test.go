@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -136,7 +137,7 @@ func TestIdentity(t *testing.T) {
 	c := cluster(3)
 	c.Nodes[0].Label = "blue"
 	c.Nodes[1].Server = "app2.internal:8080"
-	c.Nodes[2].URL = parse("https://10.0.0.3")
+	c.Nodes[2].URL = must.URL("https://10.0.0.3")
 	reporting := func(labels ...string) []probes.NodeObservation {
 		var list []probes.NodeObservation
 		for i, label := range labels {

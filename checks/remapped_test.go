@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"stickwatch/checks"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -720,7 +721,7 @@ func TestAddedLine(t *testing.T) {
 	r := hashed(3)
 	fewer, more := *r.Cluster, *r.Cluster
 	fewer.Nodes = r.Cluster.Nodes[:2]
-	more.Nodes = append(slices.Clone(r.Cluster.Nodes), probes.Node{ID: "node9", URL: parse("http://10.0.0.9:8080"), Weight: 1})
+	more.Nodes = append(slices.Clone(r.Cluster.Nodes), probes.Node{ID: "node9", URL: must.URL("http://10.0.0.9:8080"), Weight: 1})
 	configured, _ := checks.Oracle(r.Cluster)
 	without, _ := checks.Oracle(&fewer)
 	with, _ := checks.Oracle(&more)

@@ -295,7 +295,7 @@ func TestStartNextRound(t *testing.T) {
 		t.Fatal("a session that was kept is no more")
 	}
 	if w := canary.Trace(); !w.Continued || len(w.Steps) != 1 || w.First().Session == "" {
-		t.Errorf("got %d steps, carried %v, session %q", len(w.Steps), w.Continued, w.First().Session)
+		t.Errorf("got %d steps, continued %v, session %q", len(w.Steps), w.Continued, w.First().Session)
 	}
 	canary.Return(t.Context())
 	expect.Equal(t, "in the next round", SessionKept, lastOutcome(canary))
@@ -305,6 +305,17 @@ func TestStartNextRound(t *testing.T) {
 	if canary.StartNextRound() {
 		t.Error("a lost session continues")
 	}
+}
+
+// part returns the extractor of one of three parts of a page, which commas separate.
+func part(i int) Extractor {
+	return extractorFunc(func(doc Document) string {
+		parts := strings.Split(string(doc.Body), ",")
+		if len(parts) < 3 {
+			return ""
+		}
+		return parts[i]
+	})
 }
 
 // TestErrorPageWith200: an error page with 200 neither stores a value nor has the session.
@@ -321,15 +332,6 @@ func TestErrorPageWith200(t *testing.T) {
 		}
 		fmt.Fprint(w, "node1,"+secretID+","+value)
 	})
-	part := func(i int) Extractor {
-		return extractorFunc(func(doc Document) string {
-			parts := strings.Split(string(doc.Body), ",")
-			if len(parts) < 3 {
-				return ""
-			}
-			return parts[i]
-		})
-	}
 	canary := openCanary(t, &Cluster{
 		Balancer: Balancer{URLs: []*url.URL{u}}, Limits: Limits{Timeout: ample},
 		Session: &Session{Path: "/page", Policy: PolicySticky, Node: part(0), ID: part(1), Read: part(2), Write: "/page?set={value}"},
@@ -392,15 +394,6 @@ func TestOwnerOfAValueWithoutLabel(t *testing.T) {
 		}
 		fmt.Fprint(w, "node1,"+secretID+","+value.Load().(string))
 	})
-	part := func(i int) Extractor {
-		return extractorFunc(func(doc Document) string {
-			parts := strings.Split(string(doc.Body), ",")
-			if len(parts) < 3 {
-				return ""
-			}
-			return parts[i]
-		})
-	}
 	node := Node{ID: "node1", URL: u}
 	canary := openCanary(t, &Cluster{
 		Balancer: Balancer{URLs: []*url.URL{u}}, Limits: Limits{Timeout: ample}, Nodes: []Node{node},

@@ -102,9 +102,5 @@ func namesOfNodes(cmd *cobra.Command, cfg *config.Config) []string {
 }
 
 func namesOfReceivers(_ *cobra.Command, cfg *config.Config) []string {
-	var list []string
-	for _, r := range cfg.Alerting.Receivers {
-		list = append(list, r.Name)
-	}
-	return list
+	return cfg.Alerting.ReceiverNames()
 }

@@ -31,6 +31,15 @@ type Alerting struct {
 	DeploymentGrace time.Duration
 }
 
+// ReceiverNames returns the names of the receivers, in the order of the file.
+func (a *Alerting) ReceiverNames() []string {
+	var list []string
+	for _, r := range a.Receivers {
+		list = append(list, r.Name)
+	}
+	return list
+}
+
 // A Receiver is a destination of notifications: exactly one of its pointers is not nil.
 type Receiver struct {
 	Name         string

@@ -204,7 +204,7 @@ func (d *Daemon) startWatching(cfg *config.Config, restored restoredState) {
 	if d.fleet == nil { // in a fleet, what was restored may be of clusters that others watch
 		d.incidentService.setClusters(w.watchedNames(cfg))
 	}
-	d.metrics.Receivers(receiverNames(cfg))
+	d.metrics.Receivers(cfg.Alerting.ReceiverNames())
 	d.metrics.Reloaded(time.Now(), nil)
 }
 

@@ -92,7 +92,7 @@ func (d *Daemon) replace(old *activeConfig, cfg *config.Config, notifiers map[st
 	d.incidentService.configure(rulesOf(cfg))
 	d.incidentService.setClusters(old.watchedNames(cfg))
 	d.deliverer.SetReceivers(notifiers)
-	d.metrics.Receivers(receiverNames(cfg))
+	d.metrics.Receivers(cfg.Alerting.ReceiverNames())
 	d.server.SetLocale(cfg.Alerting.Language, cfg.Alerting.Location)
 	d.server.SetExternalURL(cfg.Alerting.ExternalURL)
 	d.server.SetLinks(linksOf(cfg))
@@ -184,20 +184,12 @@ func (d *Daemon) notifiers(cfg *config.Config) (map[string]alerting.Notifier, er
 	return all, nil
 }
 
-func receiverNames(cfg *config.Config) []string {
-	var list []string
-	for _, r := range cfg.Alerting.Receivers {
-		list = append(list, r.Name)
-	}
-	return list
-}
-
 // rulesOf converts a configuration to that of package alerting.
 func rulesOf(cfg *config.Config) alerting.Config {
 	a := cfg.Alerting
 	rules := alerting.Config{
 		Rules:  alerting.Rules{Monitor: cfg.Fleet.Instance, For: a.For, ResolveAfter: a.ResolveAfter, ByHost: a.GroupByHost},
-		Repeat: a.Repeat, Receivers: receiverNames(cfg), Grace: make(map[string]time.Duration),
+		Repeat: a.Repeat, Receivers: cfg.Alerting.ReceiverNames(), Grace: make(map[string]time.Duration),
 	}
 	for _, c := range cfg.Clusters {
 		rules.Grace[c.Name] = cfg.GraceAfterDeployment(c)

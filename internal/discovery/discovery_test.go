@@ -330,13 +330,13 @@ func TestRunTogether(t *testing.T) {
 
 // TestAdopt checks that an unchanged list is passed on once, and one that was not adopted again.
 func TestAdopt(t *testing.T) {
-	var told [][]string
+	var received [][]string
 	listed, takes := "a", false
 	d := &Discovery{least: 1, asking: make(chan struct{}, 1), ask: func(context.Context) (answer, error) {
 		return answer{[]probes.Node{{ID: listed, URL: new(url.URL)}}, time.Hour}, nil
 	}}
 	d.adopt = func(nodes []probes.Node) bool {
-		told = append(told, shown(nodes))
+		received = append(received, shown(nodes))
 		return takes
 	}
 	d.Update(t.Context())
@@ -346,7 +346,7 @@ func TestAdopt(t *testing.T) {
 	listed = "b"
 	d.Update(t.Context())
 	d.Update(t.Context())
-	expect.Equal(t, "lists", [][]string{{"a "}, {"a "}, {"b "}}, told)
+	expect.Equal(t, "lists", [][]string{{"a "}, {"a "}, {"b "}}, received)
 }
 
 // BenchmarkUpdate measures a question whose answer has not changed.

@@ -126,14 +126,6 @@ func openedAt(b *testing.B, path string) *DB {
 	return db
 }
 
-func rowsIn(b *testing.B, db *DB) (n [levels]int64) {
-	b.Helper()
-	for l, table := range tables {
-		must.Succeed(b, db.pool.QueryRowContext(b.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n[l]))
-	}
-	return n
-}
-
 // measureQueries measures queries of a replay, while batches are written.
 func measureQueries(b *testing.B, path string) {
 	now := replayEnd
@@ -274,7 +266,7 @@ func fill(b *testing.B, path string) {
 	db := openedAt(b, path)
 	used, err := db.engine.usedBytes(b.Context())
 	must.Succeed(b, err)
-	n := rowsIn(b, db)
+	n := rowsOf(b, db)
 	b.Logf("%d MB for %d days of %d targets: %v rows", used/1e6, replayDays, replayTargets, n)
 	must.Succeed(b, db.Close(b.Context()))
 }

@@ -306,7 +306,7 @@ func TestMigrateNotificationTime(t *testing.T) {
 	first, err := fs.ReadFile(migrations(), "00001_history.sql")
 	must.Succeed(t, err)
 	must.Succeed(t, migrate(t.Context(), old, path, fstest.MapFS{"00001_history.sql": &fstest.MapFile{Data: first}}))
-	fired, unnotified := incident("fired"), incident("untold")
+	fired, unnotified := incident("fired"), incident("unnotified")
 	fired.Fired = testTime.Add(1500 * time.Millisecond).In(time.FixedZone("", 8*3600))
 	for _, i := range []alerting.Incident{fired, unnotified} {
 		body, err := json.Marshal(i)
@@ -319,7 +319,7 @@ func TestMigrateNotificationTime(t *testing.T) {
 	must.Succeed(t, old.Close())
 	db := opened(t, func(c *Config) { c.Path = path })
 	for id, want := range map[string]sql.NullInt64{
-		"fired": {Int64: testTime.Add(time.Second).UnixMilli(), Valid: true}, "untold": {},
+		"fired": {Int64: testTime.Add(time.Second).UnixMilli(), Valid: true}, "unnotified": {},
 	} {
 		var got sql.NullInt64
 		if err := db.pool.QueryRowContext(t.Context(), "SELECT fired FROM incidents WHERE id = ?", id).Scan(&got); err != nil || got != want {

@@ -304,10 +304,10 @@ func TestExpiredDetailsKeepSums(t *testing.T) {
 	}
 }
 
-func rowsOf(t *testing.T, db *DB) (n [levels]int) {
-	t.Helper()
+func rowsOf(tb testing.TB, db *DB) (n [levels]int) {
+	tb.Helper()
 	for l, table := range tables {
-		must.Succeed(t, db.pool.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n[l]))
+		must.Succeed(tb, db.pool.QueryRowContext(tb.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n[l]))
 	}
 	return n
 }

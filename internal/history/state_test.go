@@ -19,15 +19,15 @@ import (
 
 func TestRestore(t *testing.T) {
 	db := opened(t)
-	over := incident("0-over")
-	over.State, over.Ended = alerting.Resolved, testTime.Add(time.Minute)
+	ended := incident("0-ended")
+	ended.State, ended.Ended = alerting.Resolved, testTime.Add(time.Minute)
 	quiet := incident("1-quiet")
 	quiet.Ended = testTime.Add(time.Minute) // it may flap
 	activeFindings := map[string][]checks.ActiveFinding{
 		"shop": {{Finding: checks.Finding{Code: checks.NodeDown, Node: "node1", Evidence: []checks.Message{checks.Quote("refused")}}, Since: testTime, Last: testTime}},
 	}
 	for _, s := range []WriteSet{
-		{Decision: alerting.Decision{Incidents: []alerting.Incident{over, quiet}}, ActiveFindings: map[string][]checks.ActiveFinding{"shop": activeFindings["shop"], "mail": activeFindings["shop"]}},
+		{Decision: alerting.Decision{Incidents: []alerting.Incident{ended, quiet}}, ActiveFindings: map[string][]checks.ActiveFinding{"shop": activeFindings["shop"], "mail": activeFindings["shop"]}},
 		{ActiveFindings: map[string][]checks.ActiveFinding{"mail": {}}},
 	} {
 		must.Succeed(t, db.Commit(t.Context(), s))
@@ -267,10 +267,10 @@ func TestNodeLists(t *testing.T) {
 
 func TestForgetOld(t *testing.T) {
 	db := opened(t)
-	over := incident("over")
-	over.State, over.Fired, over.Ended = alerting.Resolved, testTime, testTime
+	ended := incident("ended")
+	ended.State, ended.Fired, ended.Ended = alerting.Resolved, testTime, testTime
 	must.Succeed(t, db.Commit(t.Context(), WriteSet{Decision: alerting.Decision{
-		Incidents: []alerting.Incident{over, incident("open")}, Notifications: []alerting.Notification{notification("waits", "ops", "open")},
+		Incidents: []alerting.Incident{ended, incident("open")}, Notifications: []alerting.Notification{notification("waits", "ops", "open")},
 	}}))
 	write(t, db, Batch{
 		Moves:      []checks.Move{{At: testTime, Cluster: "shop"}},
@@ -295,7 +295,7 @@ func TestForgetOld(t *testing.T) {
 // ended.
 func TestUnnotifiedIncidentsExpireFirst(t *testing.T) {
 	db := opened(t)
-	unnotified := incident("untold")
+	unnotified := incident("unnotified")
 	unnotified.State, unnotified.Ended = alerting.Resolved, testTime
 	quiet := incident("quiet") // it may flap
 	quiet.State, quiet.Ended = alerting.Pending, testTime
@@ -306,7 +306,7 @@ func TestUnnotifiedIncidentsExpireFirst(t *testing.T) {
 		after time.Duration
 		want  []string
 	}{
-		{23 * time.Hour, []string{"untold", "quiet", "fired"}},
+		{23 * time.Hour, []string{"unnotified", "quiet", "fired"}},
 		{25 * time.Hour, []string{"quiet", "fired"}},
 	} {
 		must.Succeed(t, db.maintain(t.Context(), testTime.Add(tt.after)))

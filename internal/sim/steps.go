@@ -261,25 +261,26 @@ func failPage(o Operation, s Setup) []step {
 
 // scatter switches the balancer to round robin.
 func scatter(o Operation, _ Setup) []step {
-	set := func(m probes.Method) func(*environment) error {
-		return func(e *environment) error {
-			e.cluster.Balancer.Change(func(f *demo.BalancerFaults) { f.Method = m })
-			return nil
-		}
+	return []step{
+		{0, "scatter clients", changeBalancer(func(f *demo.BalancerFaults) { f.Method = probes.MethodRoundRobin })},
+		{o.For, "stop scattering", changeBalancer(func(f *demo.BalancerFaults) { f.Method = "" })},
 	}
-	return []step{{0, "scatter clients", set(probes.MethodRoundRobin)}, {o.For, "stop scattering", set("")}}
 }
 
 // cache adds a cache that gives one session to all clients without a cookie.
 func cache(o Operation, _ Setup) []step {
-	set := func(c demo.CacheConfig) func(*environment) error {
-		return func(e *environment) error {
-			e.cluster.Balancer.Change(func(f *demo.BalancerFaults) { f.Cache = c })
-			return nil
-		}
-	}
 	shared := demo.CacheConfig{TTL: 20 * time.Second, IgnoreCacheControl: true, IgnoreSetCookie: true, OnlyWithoutCookie: true}
-	return []step{{0, "cache answers with cookies", set(shared)}, {o.For, "cache nothing", set(demo.CacheConfig{})}}
+	return []step{
+		{0, "cache answers with cookies", changeBalancer(func(f *demo.BalancerFaults) { f.Cache = shared })},
+		{o.For, "cache nothing", changeBalancer(func(f *demo.BalancerFaults) { f.Cache = demo.CacheConfig{} })},
+	}
+}
+
+func changeBalancer(change func(*demo.BalancerFaults)) func(*environment) error {
+	return func(e *environment) error {
+		e.cluster.Balancer.Change(change)
+		return nil
+	}
 }
 
 func storeDown(o Operation, _ Setup) []step {
