@@ -80,13 +80,9 @@ func (z *zabbix) call(method string, params, into any) {
 		request["auth"] = z.token
 	}
 	body, err := json.Marshal(request)
-	if err != nil {
-		z.t.Fatal(err)
-	}
+	must.Succeed(z.t, err)
 	res, err := http.Post(z.url, "application/json-rpc", bytes.NewReader(body))
-	if err != nil {
-		z.t.Fatal(err)
-	}
+	must.Succeed(z.t, err)
 	defer res.Body.Close()
 	var answer struct {
 		Result json.RawMessage
@@ -106,9 +102,7 @@ func (z *zabbix) call(method string, params, into any) {
 func (z *zabbix) monitor(address string) (host string) {
 	z.t.Helper()
 	source, err := os.ReadFile(zabbixTemplate)
-	if err != nil {
-		z.t.Fatal(err)
-	}
+	must.Succeed(z.t, err)
 	z.call("user.login", map[string]string{"user": "Admin", "password": "zabbix"}, &z.token)
 	both := map[string]bool{"createMissing": true, "updateExisting": true}
 	rules := map[string]any{"groups": both, "templates": both, "items": both, "triggers": both, "discoveryRules": both}

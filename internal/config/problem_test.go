@@ -208,9 +208,7 @@ func TestKeyFile(t *testing.T) {
 		path := filepath.Join(dir, strings.ReplaceAll(name, " ", "_"))
 		if tt.mode != 0 {
 			must.Succeed(t, os.WriteFile(path, []byte(tt.file), tt.mode))
-			if err := os.Chmod(path, tt.mode); err != nil { // whatever the umask is
-				t.Fatal(err)
-			}
+			must.Succeed(t, os.Chmod(path, tt.mode)) // whatever the umask is
 		}
 		configuration := "history: {url: \"postgres://u@db/d\"}\nfleet: {instance: a, key_file: " + filepath.Base(path) + "}\nclusters: [{name: shop, balancer: {url: \"http://127.0.0.1\"}, nodes: [{id: n1, url: \"http://127.0.0.1:1\"}]}]\n"
 		cfg, err := Parse(filepath.Join(dir, "stickwatch.yml"), []byte(configuration), func(string) (string, bool) { return "", false })

@@ -84,9 +84,7 @@ func TestPanicsAreSurvived(t *testing.T) {
 	defer panics.SetTestHook(th.throw)()
 	r.receiver.hang()
 	r.write(strings.Replace(r.text, "name: other", "name: third", 1))
-	if err := d.Reload(t.Context()); err != nil { // it ends the incident
-		t.Fatal(err)
-	}
+	must.Succeed(t, d.Reload(t.Context())) // it ends the incident
 	until(t, "a delivery under way", r.receiver.hangs)
 	stop()
 }

@@ -64,9 +64,7 @@ func (b *browser) try(ctx context.Context, method, url, body string) (reply, err
 func (b *browser) do(method, url, body string) reply {
 	b.t.Helper()
 	r, err := b.try(b.t.Context(), method, url, body)
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	must.Succeed(b.t, err)
 	return r
 }
 

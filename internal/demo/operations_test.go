@@ -133,9 +133,7 @@ func TestNodeOperations(t *testing.T) {
 	if c.Nodes[1].process.Load() == since {
 		t.Error("a stopped node starts as the process that it was")
 	}
-	if err := c.Reload(); err != nil { // so that no worker has node2 ejected
-		t.Fatal(err)
-	}
+	must.Succeed(t, c.Reload()) // so that no worker has node2 ejected
 	if _, after := e.get(1, "/cluster/test"); shownID(t, after) == shownID(t, before) || !strings.Contains(after.Body, "node2") {
 		t.Error("want a new session at node2")
 	}

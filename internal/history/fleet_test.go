@@ -323,9 +323,7 @@ func TestReplaced(t *testing.T) {
 	next, err := killed.NewFleet()
 	must.Succeed(t, err)
 	defer next.Close()
-	if err := killed.Fleet.Close(); err != nil { // as the kernel does it for a process that was killed
-		t.Fatal(err)
-	}
+	must.Succeed(t, killed.Fleet.Close()) // as the kernel does it for a process that was killed
 	state, err := next.Beat(t.Context(), Instance{})
 	for n := 0; err != nil && n < 100; n++ { // the server sees the end of a connection soon
 		time.Sleep(50 * time.Millisecond)

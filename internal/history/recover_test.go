@@ -255,9 +255,7 @@ func TestOldCopiesAreRemoved(t *testing.T) {
 	kept := filepath.Join(dir, "other.db.before-1")
 	must.Succeed(t, os.WriteFile(kept, nil, 0o600))
 	change(t, path, everyTenthPage)
-	if err := os.Chtimes(path, testTime.Add(-time.Hour), testTime.Add(-time.Hour)); err != nil { // the clock was set back
-		t.Fatal(err)
-	}
+	must.Succeed(t, os.Chtimes(path, testTime.Add(-time.Hour), testTime.Add(-time.Hour))) // the clock was set back
 	var log strings.Builder
 	c := quietly(path)
 	c.Logger = slog.New(slog.NewTextHandler(&log, nil))

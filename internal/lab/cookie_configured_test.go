@@ -21,6 +21,7 @@ import (
 	"stickwatch/checks"
 	"stickwatch/internal/config"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 	"stickwatch/probes"
 )
 
@@ -60,13 +61,9 @@ func (r *rig) configureCookie(cookie, secret, backend string, byName bool) {
 		URL, Cookie, Secret, Backend string
 		Nodes                        []node
 	}{r.front.URL(), cmp.Or(cookie, "auto"), secret, backend, nodes})
-	if err != nil {
-		r.tb.Fatal(err)
-	}
+	must.Succeed(r.tb, err)
 	cfg, err := config.Parse("stickwatch.yml", []byte(text.String()), os.LookupEnv)
-	if err != nil {
-		r.tb.Fatal(err)
-	}
+	must.Succeed(r.tb, err)
 	r.cluster = cfg.Clusters[0]
 }
 

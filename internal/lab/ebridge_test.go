@@ -290,9 +290,7 @@ func (r *rig) getFrom(user netip.Addr) {
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(user, 0))}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialer.DialContext}}
 	resp, err := client.Get(r.front.URL() + "/")
-	if err != nil {
-		r.tb.Fatal(err)
-	}
+	must.Succeed(r.tb, err)
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		r.tb.Fatalf("the user got %s, and not another node's answer", resp.Status)

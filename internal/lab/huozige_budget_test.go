@@ -62,9 +62,7 @@ func TestHuozigeBudget(t *testing.T) {
 // recovers heals the node: only its error log shows that it gets no requests for now.
 func (h *huozige) recovers() {
 	h.tb.Helper()
-	if err := h.a[1].Start(); err != nil {
-		h.tb.Fatal(err)
-	}
+	must.Succeed(h.tb, h.a[1].Start())
 	if report := h.probe("app_a"); !found(report, checks.NodeEjected) {
 		h.tb.Errorf("back, and not yet taken back: %s", formatReport(report))
 	}

@@ -252,9 +252,7 @@ func newHuozige(tb testing.TB) *huozige {
 
 func (h *huozige) node(server int) *demo.Node {
 	n, err := demo.StartNode(demo.NodeConfig{ID: fmt.Sprintf("server%d", server+1)})
-	if err != nil {
-		h.tb.Fatal(err)
-	}
+	must.Succeed(h.tb, err)
 	h.tb.Cleanup(n.Close)
 	return n
 }
@@ -278,14 +276,10 @@ func (h *huozige) visit(path string, n int) []string {
 	var shown []string
 	for range n {
 		resp, err := user.Get(h.url + path)
-		if err != nil {
-			h.tb.Fatal(err)
-		}
+		must.Succeed(h.tb, err)
 		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if err != nil {
-			h.tb.Fatal(err)
-		}
+		must.Succeed(h.tb, err)
 		shown = append(shown, pageVersion.FindString(string(body)))
 		<-tick.C
 	}

@@ -12,6 +12,7 @@ import (
 
 	"stickwatch/checks"
 	"stickwatch/internal/demo"
+	"stickwatch/internal/must"
 	"stickwatch/internal/users"
 	"stickwatch/probes"
 )
@@ -81,9 +82,7 @@ func (p *pods) startPod() *demo.Node {
 		cfg.Store = p.store
 	}
 	n, err := demo.StartNode(cfg)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	must.Succeed(p.t, err)
 	p.t.Cleanup(n.Close)
 	return n
 }

@@ -120,9 +120,7 @@ func (c *comparison) stop(nodes ...int) {
 func (c *comparison) start(nodes ...int) {
 	c.t.Helper()
 	for _, n := range nodes {
-		if err := c.nodes[n-1].Start(); err != nil {
-			c.t.Fatal(err)
-		}
+		must.Succeed(c.t, c.nodes[n-1].Start())
 	}
 }
 
@@ -133,9 +131,7 @@ func (c *comparison) reload(lines ...serverLine) {
 		c.lines = lines
 	}
 	c.real.reload(c.servers())
-	if err := c.demo.Reload(c.demoServers()); err != nil {
-		c.t.Fatal(err)
-	}
+	must.Succeed(c.t, c.demo.Reload(c.demoServers()))
 }
 
 // state sets a server's state in both balancers.
@@ -143,9 +139,7 @@ func (c *comparison) state(node int, s demo.ServerState) {
 	c.t.Helper()
 	n := c.nodes[node-1]
 	c.real.state(n.ID(), s)
-	if err := c.demo.SetServerState(n.Addr(), s); err != nil {
-		c.t.Fatal(err)
-	}
+	must.Succeed(c.t, c.demo.SetServerState(n.Addr(), s))
 }
 
 // An httpClient is a client that opens a connection for every request.
@@ -177,9 +171,7 @@ func (c *comparison) addClientPairs(n int, path string, header func(int) http.He
 
 func (c *comparison) newHTTPClient(url string) *httpClient {
 	jar, err := cookiejar.New(nil)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	must.Succeed(c.t, err)
 	return &httpClient{url: url, client: &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}}
 }
 
@@ -389,7 +381,5 @@ func (c *comparison) until(what string, holds func() bool) {
 		}
 		return nil
 	})
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	must.Succeed(c.t, err)
 }

@@ -96,9 +96,7 @@ func (r *rig) configure(f front, p plan) *probes.Cluster {
 		flags.Nodes = append(flags.Nodes, n.ID()+"=http://"+p.addr(n)+p.prefix)
 	}
 	cfg, err := config.FromFlags(flags)
-	if err != nil {
-		r.tb.Fatal(err)
-	}
+	must.Succeed(r.tb, err)
 	c := cfg.Clusters[0]
 	c.Name = f.name
 	c.Nodes[0].Primary = true
@@ -186,9 +184,7 @@ func (r *rig) eject(id string) {
 func (r *rig) get(client string) {
 	r.tb.Helper()
 	req, err := http.NewRequestWithContext(r.tb.Context(), http.MethodGet, r.front.URL()+"/", nil)
-	if err != nil {
-		r.tb.Fatal(err)
-	}
+	must.Succeed(r.tb, err)
 	req.Header.Set(clientHeader, client)
 	user := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
 	if resp, err := user.Do(req); err == nil {
@@ -214,9 +210,7 @@ func (r *rig) stop(ids ...string) {
 
 func (r *rig) start(id string) {
 	r.tb.Helper()
-	if err := r.node(id).Start(); err != nil {
-		r.tb.Fatal(err)
-	}
+	must.Succeed(r.tb, r.node(id).Start())
 }
 
 // waitServed waits until a user is served again: a balancer with health checks needs a

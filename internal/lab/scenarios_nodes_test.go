@@ -132,9 +132,7 @@ func (r *rig) encrypt(id string, valid time.Duration) {
 	r.tb.Helper()
 	cert, key, pool := certificate(r.tb, valid)
 	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		r.tb.Fatal(err)
-	}
+	must.Succeed(r.tb, err)
 	s := httptest.NewUnstartedServer(r.node(id))
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	s.StartTLS()
@@ -180,9 +178,7 @@ var alikeScenarios = []scenario{
 	{
 		name: "primary started last", plan: plan{profile: "strategy-collaboration", front: frontPlan{upgrade: true}}, on: named("demo ip_hash", "nginx ip_hash"),
 		act: func(r *rig) {
-			if err := r.node("node1").Restart(); err != nil {
-				r.tb.Fatal(err)
-			}
+			must.Succeed(r.tb, r.node("node1").Restart())
 		},
 		want: []string{"start_order/node1"},
 	},

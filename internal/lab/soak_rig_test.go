@@ -217,16 +217,12 @@ func (s *soak) settle(t *testing.T) {
 // lockHistory makes every write to the history fail until unlock.
 func (s *soak) lockHistory() {
 	db, err := sql.Open("sqlite", s.path)
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	must.Succeed(s.tb, err)
 	conn, err := db.Conn(context.Background())
 	if err == nil {
 		_, err = conn.ExecContext(context.Background(), "PRAGMA busy_timeout = 10000; BEGIN IMMEDIATE")
 	}
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	must.Succeed(s.tb, err)
 	s.unlock = func() {
 		_, _ = conn.ExecContext(context.Background(), "ROLLBACK")
 		conn.Close()

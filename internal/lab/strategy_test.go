@@ -190,18 +190,14 @@ func (s *collaboration) nginx(g guideConfig) string {
 		Nodes  []*SocketIONode
 		Listen string
 	}{g, s.nodes, listen})
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	must.Succeed(s.tb, err)
 	balancer := NginxConfig{RealIP: true, ExtraServers: text.String()}
 	for _, n := range s.nodes {
 		balancer.Servers = append(balancer.Servers, Server{Addr: n.Addr()})
 	}
 	Nginx(s.tb, balancer)
 	// The first address accepts connections a moment before the second.
-	if err := poll(s.tb.Context(), nil, func(ctx context.Context) error { return dial(ctx, listen) }); err != nil {
-		s.tb.Fatal(err)
-	}
+	must.Succeed(s.tb, poll(s.tb.Context(), nil, func(ctx context.Context) error { return dial(ctx, listen) }))
 	return "http://" + listen
 }
 
@@ -235,13 +231,9 @@ func (s *collaboration) cluster(balancer, header string, nodes ...*SocketIONode)
 		Balancer, Header, Redis, Postgres string
 		Nodes                             []node
 	}{balancer, header, s.redis.URL(), s.postgres.URL(), listed})
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	must.Succeed(s.tb, err)
 	cfg, err := config.Parse("stickwatch.yml", []byte(text.String()), os.LookupEnv)
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	must.Succeed(s.tb, err)
 	return cfg.Clusters[0]
 }
 

@@ -271,9 +271,7 @@ func (s *systemC) canary(i int) (canary *probes.Canary) {
 		}
 		return nil
 	})
-	if err != nil {
-		s.tb.Fatal(err)
-	}
+	must.Succeed(s.tb, err)
 	canary.Write(s.tb.Context())
 	return canary
 }

@@ -107,9 +107,7 @@ func (b *browser) emulate(features ...*emulation.MediaFeature) {
 
 func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	if err := chromedp.Do(b.ctx, steps...); err != nil {
-		b.t.Fatal(err)
-	}
+	must.Succeed(b.t, chromedp.Do(b.ctx, steps...))
 }
 
 func (b *browser) open(path string) { b.t.Helper(); b.do(chromedp.Navigate(b.url + path)) }

@@ -182,16 +182,12 @@ func newLog(t *testing.T) *log {
 func (l *log) write(seconds int, text string) {
 	l.t.Helper()
 	file, err := os.OpenFile(l.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	must.Succeed(l.t, err)
 	defer file.Close()
 	if _, err := file.WriteString(text); err != nil {
 		l.t.Fatal(err)
 	}
-	if err := os.Chtimes(l.path, time.Time{}, second(seconds)); err != nil {
-		l.t.Fatal(err)
-	}
+	must.Succeed(l.t, os.Chtimes(l.path, time.Time{}, second(seconds)))
 }
 
 // eject appends an ejection of a server, seconds after the start.
@@ -202,9 +198,7 @@ func (l *log) eject(seconds int, server string) {
 
 func (l *log) rename(to string) {
 	l.t.Helper()
-	if err := os.Rename(l.path, to); err != nil {
-		l.t.Fatal(err)
-	}
+	must.Succeed(l.t, os.Rename(l.path, to))
 }
 
 func second(n int) time.Time { return start.Add(time.Duration(n) * time.Second) }
@@ -244,9 +238,7 @@ func recorded(t *testing.T, name string, at time.Time) string {
 
 func truncate(l *log) {
 	l.t.Helper()
-	if err := os.Truncate(l.path, 0); err != nil {
-		l.t.Fatal(err)
-	}
+	must.Succeed(l.t, os.Truncate(l.path, 0))
 }
 
 func TestParseLine(t *testing.T) {
