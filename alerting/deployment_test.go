@@ -41,6 +41,8 @@ func TestExplains(t *testing.T) {
 		"a page of another node fails":                    {about("page_failing", "node3"), 0, notTouched},
 		"a page fails for clients, for a moment":          {about("page_failing"), 60 * s, holdShortOutage},
 		"a page fails for clients, for long":              {about("page_failing"), 61 * s, notLongOutage},
+		"handshakes fail at another node, for a moment":   {about("handshake_broken", "node3"), 60 * s, holdShortOutage},
+		"upgrades fail at a touched node, for long":       {about("upgrade_refused", "node1"), 61 * s, notLongOutage},
 		"the balancer returns errors, for a moment":       {about("balancer_error", "node1"), 60 * s, holdShortOutage},
 		"the balancer returns errors, for long":           {about("balancer_error", "node1"), 61 * s, notLongOutage},
 		"the balancer does not answer, for a moment":      {about("balancer_down"), 60 * s, holdShortOutage},
