@@ -117,10 +117,14 @@ func TestGroupings(t *testing.T) {
 		"only one of them is left":           {[]at{line(0, down1+";"+down2), line(60, down2)}, []string{"summary of node_down/node2; 2"}},
 		"nodes that are paused, each itself": {[]at{line(0, paused1+";"+paused2)}, []string{"summary of node_paused/node1; 1", "summary of node_paused/node2; 1"}},
 		"why sessions were lost":             {[]at{line(0, "critical session_lost/after a move"), line(3, "critical balancer_remapped"), line(40, "critical balancer_remapped")}, []string{"summary of balancer_remapped; 2"}},
-		"paused after it was down":           {[]at{line(0, down1), line(40, down1), line(150, paused1), line(160, paused1)}, []string{"summary of node_down/node1; 1", "summary of node_paused/node1; 1"}},
-		"one node, two troubles":             {[]at{line(0, "warning slow/node1"), line(30, "critical page_failing/node1; warning slow/node1")}, []string{"summary of slow/node1; 2"}},
-		"an ejection that outlasts":          {[]at{line(0, down1), line(40, "info node_ejected/node1"), line(65, ejected1), line(100, ejected1)}, []string{"summary of node_down/node1; 2"}},
-		"an ejection out of the blue":        {[]at{line(0, "info node_ejected/node1"), line(20, ejected1), line(51, ejected1)}, []string{"summary of node_ejected/node1; 1"}},
+		"why sessions are older": {
+			[]at{{0, sum(t, "critical session_rollback", time.Time{}, "node1")}, {3, sum(t, "critical dependency_down/Redis", time.Time{}, "node1")}},
+			[]string{"summary of dependency_down/Redis; 2"},
+		},
+		"paused after it was down":    {[]at{line(0, down1), line(40, down1), line(150, paused1), line(160, paused1)}, []string{"summary of node_down/node1; 1", "summary of node_paused/node1; 1"}},
+		"one node, two troubles":      {[]at{line(0, "warning slow/node1"), line(30, "critical page_failing/node1; warning slow/node1")}, []string{"summary of slow/node1; 2"}},
+		"an ejection that outlasts":   {[]at{line(0, down1), line(40, "info node_ejected/node1"), line(65, ejected1), line(100, ejected1)}, []string{"summary of node_down/node1; 2"}},
+		"an ejection out of the blue": {[]at{line(0, "info node_ejected/node1"), line(20, ejected1), line(51, ejected1)}, []string{"summary of node_ejected/node1; 1"}},
 		"clients still meet its failure": {
 			[]at{line(0, down1), line(40, ""), {45, sum(t, "critical session_failing", time.Time{}, "node1")}},
 			[]string{"summary of node_down/node1; 2"},

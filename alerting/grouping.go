@@ -100,11 +100,12 @@ func allNodesDown(_ Rules, m Member, cluster string, group causeGroup) bool {
 // causeWindow is the longest time between the starts of lost sessions and of their cause.
 const causeWindow = 30 * time.Second
 
-// causeFound: sessions that were lost after a move, which the first round of a fault could not explain, are
-// a consequence of what a later round found, such as a changed list of servers.
+// causeFound: sessions that were lost after a move, or that a store lost or had older, which the first round of a fault
+// could not explain, are a consequence of what a later round found, such as a changed list of servers or a full Redis.
 func causeFound(_ Rules, m Member, cluster string, group causeGroup) bool {
 	first := group.members[0]
-	return m.Cluster == cluster && m.LostByMove() && group.hasRoot() && m.Since.Sub(first.Since).Abs() <= causeWindow && checks.MayExplain(m.Finding, first.Finding)
+	unexplained := m.LostByMove() || first.Code == checks.DependencyDown && slices.Contains(lostContentCodes, m.Code)
+	return m.Cluster == cluster && unexplained && group.hasRoot() && m.Since.Sub(first.Since).Abs() <= causeWindow && checks.MayExplain(m.Finding, first.Finding)
 }
 
 // sameTime: within groupWindow, several nodes of a cluster start to fail in the same

@@ -153,6 +153,7 @@ var causes = map[Code][]possibleCause{
 		{SessionNotShared, staleByMove},
 		{BalancerRemapped, staleByMove},
 		{BalancerSplit, staleByMove},
+		{DependencyDown, storedThere},
 		{NodeDown, noNodeUp},
 	},
 	SessionNotShared: {
