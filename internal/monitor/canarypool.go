@@ -116,7 +116,7 @@ func (p *canaryPool) runRound(ctx context.Context, before *followUpBatch, return
 				canary.Return(ctx)
 			}
 		}
-		for range p.returnsUntil(ctx, canary, asked, every) {
+		for range returnsUntil(ctx, canary, p.reserve, asked, every) {
 		}
 	})
 	wg.Wait()
@@ -296,13 +296,13 @@ func (p *canaryPool) reserveTurn() map[slot]*pooledCanary {
 	if p.followUps%2 != 0 {
 		return nil
 	}
-	return p.pausedLongest()
+	return pausedLongest(p.reserve)
 }
 
-// pausedLongest returns the client of the reserve that has paused longest, by slot.
-func (p *canaryPool) pausedLongest() map[slot]*pooledCanary {
+// pausedLongest returns the client of a reserve that has paused longest, by slot.
+func pausedLongest(reserve []*pooledCanary) map[slot]*pooledCanary {
 	longest := make(map[slot]*pooledCanary)
-	for _, c := range p.reserve {
+	for _, c := range reserve {
 		if other := longest[c.slot]; other == nil || c.pause() > other.pause() {
 			longest[c.slot] = c
 		}

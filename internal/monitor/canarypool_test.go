@@ -55,7 +55,7 @@ func TestReserveReturnsInTurn(t *testing.T) {
 		c.Return(t.Context())
 	}
 	returned := make(map[*pooledCanary]int)
-	for c := range pool.returnsUntil(t.Context(), canary, nil, time.Millisecond) {
+	for c := range returnsUntil(t.Context(), canary, pool.reserve, nil, time.Millisecond) {
 		if returned[c]++; returned[canary] == 2 {
 			break
 		}

@@ -133,6 +133,7 @@ func (c *pooledCanary) writeOrReturn(ctx context.Context) probes.Exchange {
 // with each answer: a check of its owner may present the same id meanwhile.
 func (p *canaryPool) returnWhile(ctx context.Context, asking <-chan struct{}, every time.Duration) *followUpBatch {
 	f := &followUpBatch{waiting: make(map[*pooledCanary]bool), answers: make(map[*pooledCanary]probes.Exchange)}
+	reserve := slices.Clone(p.reserve) // the pool may change before the last of these requests ends
 	for _, canary := range p.canaries {
 		if !canary.Trace().Renews {
 			f.waiting[canary] = true
@@ -142,7 +143,7 @@ func (p *canaryPool) returnWhile(ctx context.Context, asking <-chan struct{}, ev
 		var wg panics.Group
 		for canary := range maps.Clone(f.waiting) {
 			wg.Go(func() {
-				for sender, ex := range p.returnsUntil(ctx, canary, asking, every) {
+				for sender, ex := range returnsUntil(ctx, canary, reserve, asking, every) {
 					f.record(sender, ex)
 				}
 				f.ended(canary)
@@ -156,13 +157,13 @@ func (p *canaryPool) returnWhile(ctx context.Context, asking <-chan struct{}, ev
 // returnsUntil sends further requests of a canary in turn with those of the reserve in its slot, unless one of its
 // own has timed out, until asked is closed; every is the usual time between two, 0: none. A slow node gets fewer,
 // which would delay those of the round.
-func (p *canaryPool) returnsUntil(ctx context.Context, canary *pooledCanary, asked <-chan struct{}, every time.Duration) iter.Seq2[*pooledCanary, probes.Exchange] {
+func returnsUntil(ctx context.Context, canary *pooledCanary, reserve []*pooledCanary, asked <-chan struct{}, every time.Duration) iter.Seq2[*pooledCanary, probes.Exchange] {
 	return func(yield func(*pooledCanary, probes.Exchange) bool) {
 		reserveNext := true
 		for pause := every; every > 0 && !endsWithin(asked, pause) && !hung(canary.Canary); reserveNext = !reserveNext {
 			next := canary
-			if reserve := p.pausedLongest()[canary.slot]; reserveNext && reserve != nil && !hung(reserve.Canary) {
-				next = reserve
+			if other := pausedLongest(reserve)[canary.slot]; reserveNext && other != nil && !hung(other.Canary) {
+				next = other
 			}
 			began := time.Now()
 			if !yield(next, next.Return(ctx)) {
