@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,11 +117,11 @@ func TestDayIsBounded(t *testing.T) {
 // TestManyFlapAtOnce: flapping findings with one cause are one incident, whose
 // notifications are bounded.
 func TestManyFlapAtOnce(t *testing.T) {
-	nodes := ""
+	var nodes strings.Builder
 	for n := range 10 {
-		nodes += fmt.Sprintf(";critical node_paused/node%d%s", n, byRedis)
+		fmt.Fprintf(&nodes, ";critical node_paused/node%d%s", n, byRedis)
 	}
-	nodesAt := every(40*time.Second, 20*time.Second, nodes)
+	nodesAt := every(40*time.Second, 20*time.Second, nodes.String())
 	got := dayOf(t, 5*time.Second, func(since time.Duration) string { return redis + nodesAt(since) })
 	// News at most every 30 s until each finding has appeared five times, and reminders after 4 and 12 hours.
 	want := map[NotificationKind]int{NotificationFired: 1, NotificationDeveloped: 5, NotificationReminder: 2, NotificationResolved: 1}
