@@ -3,8 +3,6 @@ package checks
 import (
 	"slices"
 	"time"
-
-	"stickwatch/probes"
 )
 
 // A BalancerTimeline is what earlier rounds knew of the balancer as a whole.
@@ -99,9 +97,8 @@ func (rem *remaps) updateBalancer() BalancerTimeline {
 		balancerTimeline.Returns.Kept = nil
 	}
 	balancerTimeline.Returns = balancerTimeline.Returns.with(rem)
-	if _, scatters := rem.rotation.independent(rem.outcomes.traffic); scatters && rem.outcomes.severalAddresses() &&
-		(rem.round.policy() == probes.PolicySticky || rem.round.policy() == probes.PolicyReplicated) {
-		balancerTimeline.Scatters = true
+	if !balancerTimeline.Scatters && rem.round.policy().KeepsClients() && rem.outcomes.severalAddresses() {
+		_, balancerTimeline.Scatters = rem.rotation.independent(rem.outcomes.traffic)
 	}
 	placed, _ := rem.placedByHash()
 	if rem.nodes.oracle != nil && len(placed) >= 2 {

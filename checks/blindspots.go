@@ -170,46 +170,36 @@ func limitedByBalancer(oc *outcomes) []Finding {
 
 // addressesInTurns finds balancers with more addresses than one round probes.
 func addressesInTurns(r *Round) []Finding {
-	probed, waiting := make(map[string]int), make(map[string]int) // by URL
-	for _, b := range r.Balancers {
-		probed[b.URL]++
-		waiting[b.URL] = b.Waiting
-	}
-	var list []Finding
-	for _, u := range slices.Sorted(maps.Keys(waiting)) {
-		if waiting[u] == 0 {
-			continue
-		}
-		args := Args{Address: u, Count: probed[u], Of: probed[u] + waiting[u]}
-		list = append(list, Finding{
-			Code: BlindSpot, Severity: Info, Target: "addresses of " + u,
-			Summary:  msg(MsgAddressesInTurns, args),
-			Evidence: []Message{msg(MsgAddressesCounted, args)},
-			Remedy:   msg(MsgSplitAddresses, Args{}),
-		})
-	}
-	return list
+	return addressesLeftOut(r, func(b probes.BalancerObservation) int { return b.Waiting }, func(u string, probed, waiting int) Finding {
+		args := Args{Address: u, Count: probed, Of: probed + waiting}
+		return Finding{Target: "addresses of " + u, Summary: msg(MsgAddressesInTurns, args), Remedy: msg(MsgSplitAddresses, Args{})}
+	})
 }
 
 // addressesWithoutRoute finds balancers with addresses that only other machines can reach.
 func addressesWithoutRoute(r *Round) []Finding {
+	return addressesLeftOut(r, func(b probes.BalancerObservation) int { return b.NoRoute }, func(u string, probed, missing int) Finding {
+		args := Args{Address: u, Count: missing, Of: missing + probed}
+		return Finding{Target: "route to " + u, Summary: msg(MsgAddressesUnrouted, args), Remedy: msg(MsgProbeFromElsewhere, Args{})}
+	})
+}
+
+// addressesLeftOut returns a blind spot for each URL of which a round does not probe all addresses. leftOut returns how
+// many, and about the finding without what is the same for all.
+func addressesLeftOut(r *Round, leftOut func(probes.BalancerObservation) int, about func(u string, probed, leftOut int) Finding) (list []Finding) {
 	probed, missing := make(map[string]int), make(map[string]int) // by URL
 	for _, b := range r.Balancers {
 		probed[b.URL]++
-		missing[b.URL] = b.NoRoute
+		missing[b.URL] = leftOut(b)
 	}
-	var list []Finding
 	for _, u := range slices.Sorted(maps.Keys(missing)) {
 		if missing[u] == 0 {
 			continue
 		}
-		args := Args{Address: u, Count: missing[u], Of: missing[u] + probed[u]}
-		list = append(list, Finding{
-			Code: BlindSpot, Severity: Info, Target: "route to " + u,
-			Summary:  msg(MsgAddressesUnrouted, args),
-			Evidence: []Message{msg(MsgAddressesCounted, args)},
-			Remedy:   msg(MsgProbeFromElsewhere, Args{}),
-		})
+		f := about(u, probed[u], missing[u])
+		f.Code, f.Severity = BlindSpot, Info
+		f.Evidence = []Message{msg(MsgAddressesCounted, f.Summary.Args)}
+		list = append(list, f)
 	}
 	return list
 }

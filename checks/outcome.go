@@ -134,7 +134,7 @@ func (p pageShape) isWrong(ex probes.Exchange) bool {
 
 // outcomeOf returns the outcome of a request.
 func (ns *nodeStates) outcomeOf(a *answer) Outcome {
-	moved := a.moved() && (ns.round.policy() == probes.PolicySticky || ns.round.policy() == probes.PolicyReplicated)
+	moved := a.moved() && ns.round.policy().KeepsClients()
 	if o := ns.page.outcome(*a.Step, a.sessionOutcome, moved); a.foreign == nil || o == OutcomeError {
 		return o
 	}
@@ -172,8 +172,7 @@ func (p pageShape) outcome(s probes.Step, sessionOutcome probes.SessionOutcome, 
 // the newest report and the client's own answers.
 func (r Report) OutcomeOf(tr probes.Trace, i int, who Identity) Outcome {
 	owner, node := who.NodeOf(tr.OpenerLabel), who.NodeOf(tr.Steps[i].Label)
-	stays := r.Session.Policy == probes.PolicySticky || r.Session.Policy == probes.PolicyReplicated
-	return r.page.outcome(tr.Steps[i], tr.SessionOutcome(i), stays && owner != "" && node != "" && node != owner && !tr.Steps[i].CookieEnded())
+	return r.page.outcome(tr.Steps[i], tr.SessionOutcome(i), r.Session.Policy.KeepsClients() && owner != "" && node != "" && node != owner && !tr.Steps[i].CookieEnded())
 }
 
 // requests returns the requests of this round's clients. Requests between two rounds

@@ -178,6 +178,9 @@ const (
 // Policies lists every Policy.
 var Policies = []Policy{PolicySticky, PolicyShared, PolicyReplicated, PolicyNone}
 
+// KeepsClients reports whether a client is to stay on one node while that is healthy.
+func (p Policy) KeepsClients() bool { return p == PolicySticky || p == PolicyReplicated }
+
 // A Session describes how to open a session and how to read which node answered.
 type Session struct {
 	Path    string

@@ -198,7 +198,7 @@ func (w *Watcher) ended(ctx context.Context) bool { return ctx.Err() != nil || w
 // is set if something is or seems wrong. fresh are the new clients that the round has opened.
 func (w *Watcher) probeAll(ctx context.Context, before *followUpBatch, returnReserve bool) (r checks.Round, fresh []*probes.Canary) {
 	emptyRound := w.prober.emptyRound(w.cluster) // starts before the first canary request
-	emptyRound.Past = w.timelines
+	emptyRound.Past, emptyRound.Every = w.timelines, w.intervals.Canary
 	w.canaryPool.removeWithoutAddress()
 	seen := partialRound{last: w.last.Nodes}
 	until := w.roundEnd(emptyRound.Started)
@@ -290,7 +290,6 @@ func (w *Watcher) tryFullRound(ctx context.Context, before *followUpBatch, retur
 	}
 	w.lookUp(ctx) // an address may have left during the round
 	w.canaryPool.removeWithoutAddress()
-	round.Past, round.Every = w.timelines, w.intervals.Canary
 	round.Traces = append(round.Traces, w.canaryPool.traces()...)
 	round.Duration = time.Since(round.Started)
 	report := checks.Judge(round)
